@@ -1,0 +1,171 @@
+"""The config tree: what a campaign may set, checked when it is loaded. Units are in the docstrings.
+
+This file holds the shapes and rules; `campaign/assemble.py` reads the files. Presets live beside it as
+TOML in `core/presets`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelShape(_Section):
+    """The backbone around a mixer."""
+
+    d_model: PositiveInt
+    n_layers: PositiveInt
+    n_heads: PositiveInt
+    n_parameters: PositiveInt
+    """Size of the whole model; the feed-forward width is solved for it, within 1 %."""
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> ModelShape:
+        if self.d_model % self.n_heads:
+            raise ValueError(f"n_heads={self.n_heads} must divide d_model={self.d_model}")
+        return self
+
+
+class Training(_Section):
+    """One recipe for everyone: candidates and baselines alike."""
+
+    batch_size: PositiveInt
+    """Sequences per step, over all tasks."""
+    length: PositiveInt
+    """Tokens per sequence."""
+    learning_rate: PositiveFloat
+    """Peak; AdamW, linear warm-up, cosine to `final_learning_rate`."""
+    final_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    total_steps: PositiveInt
+    """Length of the schedule; the last rung ends here."""
+    weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    gradient_clip: PositiveFloat = 1.0
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Autocast dtype of the forward pass; weights stay float32."""
+    compile: bool = False
+
+
+class Rung(_Section):
+    """One level of fidelity; rungs rise in cost."""
+
+    steps: PositiveInt
+    """Train to this step of the schedule (continuing from the previous rung's snapshot)."""
+    n_seeds: PositiveInt = 1
+    """Seeds 0..n_seeds-1 must have reached `steps` before racing decides."""
+
+
+class TaskSetting(_Section):
+    """One task of the mixture."""
+
+    name: str
+    rows: PositiveInt
+    """Sequences of this task in every training batch."""
+    metric: Literal["nats", "accuracy"]
+    noise: PositiveFloat
+    """Seed-to-seed standard deviation of the metric, measured over reference mixers (docs/log.md);
+    the unit of combined effects."""
+    windows: PositiveInt = 64
+    """Held-out sequences per evaluation."""
+    options: dict[str, int | float] = Field(default_factory=dict)
+    """Passed to the task's constructor."""
+
+
+class Preset(_Section):
+    """A level of effort: model, recipe, rungs and tasks that belong together."""
+
+    name: str
+    purpose: str
+    model: ModelShape
+    training: Training
+    rungs: Annotated[tuple[Rung, ...], Field(min_length=1)]
+    tasks: Annotated[tuple[TaskSetting, ...], Field(min_length=1)]
+    held_back: tuple[TaskSetting, ...] = ()
+    """Tasks that search never sees; used by confirmation only."""
+    trial_seconds: PositiveFloat
+    """Wall clock allowed to one trial before it is OUT_OF_TIME."""
+    memory_megabytes: PositiveInt = 2048
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Preset:
+        if sum(task.rows for task in self.tasks) != self.training.batch_size:
+            raise ValueError(
+                f"rows of the tasks sum to {sum(t.rows for t in self.tasks)}, "
+                f"batch_size is {self.training.batch_size}; they must agree"
+            )
+        steps = [rung.steps for rung in self.rungs]
+        if steps != sorted(steps) or steps[-1] != self.training.total_steps:
+            raise ValueError(
+                f"rung steps {steps} must rise and end at total_steps={self.training.total_steps}"
+            )
+        return self
+
+
+class BudgetConfig(_Section):
+    """When a campaign stops; the first limit reached counts."""
+
+    wall_seconds: PositiveFloat = 480.0
+    max_candidates: PositiveInt | None = None
+    confirm_share: Annotated[float, Field(ge=0, le=0.9)] = 0.3
+    """Part of the wall clock kept for confirmation with fresh seeds."""
+
+
+class SearchConfig(_Section):
+    """How the next candidate is made."""
+
+    selection: str = "top_ten"
+    """Name of a rule in memory/selection.py."""
+    lag: PositiveInt = 4
+    """Candidate n is proposed from the results of candidates 0..n-lag-1 only, however many workers
+    there are: so the same seed gives the same campaign."""
+    repairs: Annotated[int, Field(ge=0)] = 2
+    """Engineer's tries per candidate."""
+    use_cognition: bool = True
+    use_lessons: bool = True
+    use_judge: bool = True
+
+
+class EvidenceConfig(_Section):
+    """How claims are made."""
+
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.05
+    """False-discovery level of the gallery, over the whole life of the campaign."""
+    confirm_seeds_min: PositiveInt = 4
+    confirm_seeds_max: PositiveInt = 8
+    drop_below: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Racing drops a candidate whose probability of beating the bar is below this."""
+    fitness: str = "composite"
+
+
+class TeamConfig(_Section):
+    """Who proposes, repairs, explains and judges."""
+
+    researcher: str = "symbolic"
+    engineer: str = "symbolic"
+    analyst: str = "symbolic"
+    judge: str = "symbolic"
+
+
+class CampaignConfig(_Section):
+    """One search: everything that decides what happens, but for the machine it runs on."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "first"
+    seed: Annotated[int, Field(ge=0)] = 0
+    preset: str = "cpu"
+    roots: Annotated[tuple[str, ...], Field(min_length=1)] = ("linear_attention",)
+    """Reference mixers by name, or files."""
+    baseline: str = "linear_attention"
+    opponents: tuple[str, ...] = ("gated_deltanet", "gated_deltanet2", "mamba3")
+    """What the declared best is compared with when the budget allows."""
+    budget: BudgetConfig = BudgetConfig()
+    search: SearchConfig = SearchConfig()
+    evidence: EvidenceConfig = EvidenceConfig()
+    team: TeamConfig = TeamConfig()
+    workers: PositiveInt | None = None
+    """Parallel trials; default one per core."""

@@ -1,0 +1,50 @@
+"""Everything move37 raises on purpose. A candidate's failure is an Outcome, never one of these."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class Move37Error(Exception):
+    """A failure with a message for a person: what failed, the rule, the value, the way out."""
+
+
+class ConfigError(Move37Error):
+    """A campaign, preset or command line that cannot mean anything."""
+
+
+class UnknownName(ConfigError):
+    """A name that is not in the list it was looked up in."""
+
+    @classmethod
+    def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownName:
+        """Build the message: what was asked for, the nearest known name, the whole list."""
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        return cls(f"no {kind} {name!r}{hint} known: {', '.join(names) or 'none'}")
+
+
+class SourceError(Move37Error):
+    """A candidate file that cannot be taken in at all (not text, too large, does not parse)."""
+
+
+class ShapeError(Move37Error, ValueError):
+    """Arrays whose axes do not fit each other."""
+
+
+class LabError(Move37Error):
+    """The lab itself is broken (no sandbox, server gone). The campaign stops; nothing is scored."""
+
+
+class SandboxUnavailable(LabError):
+    """This machine offers no sandbox. Says what to install."""
+
+
+class LedgerError(Move37Error):
+    """The ledger cannot be read, written or trusted."""
+
+
+class ReplyError(Move37Error):
+    """A language model's reply that cannot be used. Counted and bounded, never fatal."""

@@ -1,0 +1,204 @@
+"""Everything that can happen in a campaign. The ledger is a list of these and nothing else.
+
+An event is written once and never changed. `index` is the candidate's place in the campaign, counted
+from 0; -1 marks events of the campaign as a whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from move37.core.candidate import Candidate
+from move37.core.claims import Fitness, RungDecision, Verdict
+from move37.core.trial import ProbeReport, Trial, TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CampaignStarted:
+    """The first event: the whole config, versions, machine, sandbox."""
+
+    index: int = -1
+    name: str
+    config: str
+    """The resolved config as JSON."""
+    version: str
+    machine: dict[str, str]
+    sandboxed: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionOpened:
+    """A driver began (again) to work on the campaign."""
+
+    index: int = -1
+    driver: str
+    sandboxed: bool
+    budget_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SessionClosed:
+    """A driver stopped in good order. Missing after a kill."""
+
+    index: int = -1
+    driver: str
+    reason: str
+    wall_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RootAdded:
+    """A starting point of the lineage, or a reference mixer that takes part as opponent."""
+
+    index: int = -1
+    candidate: Candidate
+    role: str
+    """`root`, `baseline` or `opponent`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CandidateStarted:
+    """Intent: work on this index begins. Without a later VerdictReached it is in flight or lost."""
+
+    index: int
+    driver: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParentsChosen:
+    """Which candidates the next one is made from."""
+
+    index: int
+    parents: tuple[str, ...]
+    references: tuple[str, ...]
+    rule: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CardsRead:
+    """What the cognition base offered, and to which question."""
+
+    index: int
+    query: str
+    cards: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CandidateProposed:
+    """An Idea and its source, before anything ran."""
+
+    index: int
+    candidate: Candidate
+    operator: str
+    """How it was made: `mutate:decay`, `crossover`, `propose`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NoveltyJudged:
+    """Whether the candidate is new, and what it is nearest to."""
+
+    index: int
+    candidate_id: str
+    is_novel: bool
+    nearest: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProbesRan:
+    """The admission probes' answer."""
+
+    index: int
+    candidate_id: str
+    report: ProbeReport
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialStarted:
+    """Intent: a trial begins."""
+
+    index: int
+    spec: TrialSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialFinished:
+    """A trial and its outcome."""
+
+    index: int
+    trial: Trial
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RungDecided:
+    """Racing's decision after a rung."""
+
+    index: int
+    candidate_id: str
+    rung: int
+    decision: RungDecision
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CandidateRepaired:
+    """The Engineer's new candidate, whose parent is the broken one."""
+
+    index: int
+    candidate: Candidate
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VerdictReached:
+    """A standing. The last one per candidate and stage counts."""
+
+    index: int
+    candidate_id: str
+    verdict: Verdict
+    fitness: Fitness | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JudgementGiven:
+    """A judge's quality in [0, 1], given blind."""
+
+    index: int
+    candidate_id: str
+    quality: float
+    judge: str
+    rubric: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LessonWritten:
+    """What the Analyst learnt; written after the verdict is sealed."""
+
+    index: int
+    candidate_id: str
+    text: str
+    prediction_held: bool | None
+    credits: dict[str, float]
+    """Design element or edit -> how much it seems to help, in units of noise."""
+    author: str = "symbolic"
+
+
+Event: TypeAlias = (
+    CampaignStarted
+    | SessionOpened
+    | SessionClosed
+    | RootAdded
+    | CandidateStarted
+    | ParentsChosen
+    | CardsRead
+    | CandidateProposed
+    | NoveltyJudged
+    | ProbesRan
+    | TrialStarted
+    | TrialFinished
+    | RungDecided
+    | CandidateRepaired
+    | VerdictReached
+    | JudgementGiven
+    | LessonWritten
+)
