@@ -1,7 +1,7 @@
 """The config tree: what a campaign may set, checked when it is loaded. Units are in the docstrings.
 
-This file holds the shapes and rules; `campaign/assemble.py` reads the files. Presets live beside it as
-TOML in `core/presets`.
+This file holds the shapes and rules; `campaign/assemble.py` reads the files. Presets live beside it
+as TOML in `core/presets`.
 """
 
 from __future__ import annotations

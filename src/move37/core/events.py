@@ -1,7 +1,7 @@
 """Everything that can happen in a campaign. The ledger is a list of these and nothing else.
 
-An event is written once and never changed. `index` is the candidate's place in the campaign, counted
-from 0; -1 marks events of the campaign as a whole.
+An event is written once and never changed. `index` is the candidate's place in the campaign,
+counted from 0; -1 marks events of the campaign as a whole.
 """
 
 from __future__ import annotations

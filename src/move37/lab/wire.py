@@ -1,10 +1,10 @@
 """The one vocabulary both sides of the process boundary share: messages over a socket.
 
-A message is a kind, JSON fields, named numpy arrays and named byte strings. The other side is hostile:
-reading is total, bounded, and never unpickles. Only the standard library and numpy are used here.
+A message is a kind, JSON fields, named numpy arrays and named byte strings. The other side is
+hostile: reading is total, bounded, and never unpickles. Standard library and numpy only.
 
-Frame: 4 bytes magic, 4 bytes header length, 8 bytes body length (big endian); the header as JSON; the
-arrays and blobs back to back in the order the header lists them.
+Frame: 4 bytes magic, 4 bytes header length, 8 bytes body length (big endian); the header as JSON;
+the arrays and blobs back to back in the order the header lists them.
 """
 
 from __future__ import annotations
