@@ -1,0 +1,120 @@
+"""Read campaign and preset files: TOML in, checked records out, one clear ConfigError otherwise."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from move37.core.config import CampaignConfig, Preset
+from move37.core.errors import ConfigError, UnknownName
+
+Section = TypeVar("Section", bound=BaseModel)
+
+DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smhd]?)")
+UNIT_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def load_campaign(path: Path | None, overrides: dict[str, Any] | None = None) -> CampaignConfig:
+    """Return the campaign of a TOML file (or the default one) with overrides laid over it.
+
+    Args:
+        path: a campaign file, or None for the default campaign.
+        overrides: nested keys as in the file; None values are left out.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, or a value breaks a rule.
+    """
+    raw = _read_toml(path) if path else {}
+    for key, value in (overrides or {}).items():
+        if isinstance(value, dict):
+            raw[key] = {**raw.get(key, {}), **{k: v for k, v in value.items() if v is not None}}
+        elif value is not None:
+            raw[key] = value
+    return _validate(CampaignConfig, raw, where=path.name if path else "campaign")
+
+
+def preset_names() -> tuple[str, ...]:
+    """Return the names of the presets that ship with move37."""
+    folder = resources.files("move37.core") / "presets"
+    return tuple(
+        sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    )
+
+
+def load_preset(name: str) -> Preset:
+    """Return a preset by name, or from a TOML file when the name ends in `.toml`.
+
+    Raises:
+        UnknownName: no preset has this name.
+        ConfigError: the file is missing, is not TOML, or a value breaks a rule.
+    """
+    if name.endswith(".toml"):
+        return _validate(Preset, _read_toml(Path(name)), where=Path(name).name)
+    if name not in preset_names():
+        raise UnknownName.of("preset", name, preset_names())
+    text = (resources.files("move37.core") / "presets" / f"{name}.toml").read_text("utf-8")
+    return _validate(Preset, tomllib.loads(text), where=f"preset {name}")
+
+
+def parse_duration(text: str) -> float:
+    """Return seconds: `90`, `90s`, `8m`, `1h`, `2d`.
+
+    Raises:
+        ConfigError: not a duration, or not above zero.
+    """
+    match = DURATION.fullmatch(text.strip().lower())
+    seconds = float(match["number"]) * UNIT_SECONDS[match["unit"]] if match else 0.0
+    if seconds <= 0:
+        raise ConfigError(
+            f"budget must be a time above zero such as 90s, 8m, 1h, got {text!r}; "
+            "for a smoke run use 30s"
+        )
+    return seconds
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no file {path}; give the path of a campaign in TOML") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
+
+
+def _validate(section: type[Section], raw: dict[str, Any], *, where: str) -> Section:
+    try:
+        return section.model_validate(raw)
+    except ValidationError as error:
+        problems = [_explain(section, problem) for problem in error.errors()]
+        raise ConfigError(f"{where}: " + "; ".join(problems)) from error
+
+
+def _explain(section: type[BaseModel], problem: Any) -> str:
+    location = list(problem["loc"])
+    key = ".".join(str(part) for part in location)
+    if problem["type"] == "extra_forbidden":
+        known = _keys_beside(section, location[:-1])
+        near = difflib.get_close_matches(str(location[-1]), known, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        return f"unknown key {key!r}{hint} known here: {', '.join(known)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {message}, got {problem['input']!r}" if key else message
+
+
+def _keys_beside(section: type[BaseModel], location: list[Any]) -> list[str]:
+    """Return the keys allowed at a location of the config tree."""
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = section.model_fields[str(part)].annotation
+        inner = [annotation, *getattr(annotation, "__args__", ())]
+        section = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
+    return sorted(section.model_fields)

@@ -1,0 +1,253 @@
+"""Run one trial: train in one sandboxed child, score in others, count and measure from outside.
+
+Everything in the result that can be compared between candidates comes from the host: metrics from
+the scorer, size from the weights file, time and memory from the kernel. What the child says about
+itself (its loss curve) is kept for pictures.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+from dataclasses import dataclass
+
+from move37.core.budget import Limits
+from move37.core.config import Preset, TaskSetting
+from move37.core.trial import Cost, Measurement, Outcome, Stage, Trial, TrialSpec
+from move37.lab.data import evaluation_set, training_arrays
+from move37.lab.laboratory import Laboratory
+from move37.lab.scorer import score
+from move37.lab.session import ChildFailed, Exit, Session
+from move37.lab.tasks import VOCAB_SIZE
+from move37.lab.wire import Message, WireError
+
+SIZE_TOLERANCE = 0.01
+SCORING_SECONDS = 60.0  # assumed: scoring 64 windows a task takes well under a second of work
+MEGABYTE = 2**20
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialRequest:
+    """What to run. Two requests with equal content give equal numbers on one machine."""
+
+    spec: TrialSpec
+    source: str
+    preset: Preset
+    secret: bytes
+    """Mixed into the seeds of held-out data; never leaves the host."""
+    first_step: int = 0
+    snapshot: bytes | None = None
+    """Where to go on from; None at step 0."""
+
+    @property
+    def last_step(self) -> int:
+        """Step of the schedule at which this trial ends."""
+        return self.preset.rungs[self.spec.rung].steps
+
+    @property
+    def tasks(self) -> tuple[TaskSetting, ...]:
+        """Tasks to score: held-back ones too when a claim is to be made."""
+        held_back = () if self.spec.stage is Stage.SEARCH else self.preset.held_back
+        return self.preset.tasks + held_back
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TrialResult:
+    """A trial and, when it completed, the snapshot its numbers belong to."""
+
+    trial: Trial
+    snapshot: bytes = b""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Trained:
+    snapshot: bytes
+    ffn_width: int
+    curve: tuple[tuple[int, float], ...]
+    exit: Exit
+
+
+def run_trial(laboratory: Laboratory, request: TrialRequest) -> TrialResult:
+    """Train and score one candidate; every failure of the candidate is an Outcome.
+
+    Raises:
+        LabError: the laboratory itself is broken.
+    """
+    try:
+        trained = _train(laboratory, request)
+        cost = _cost(request, trained)
+        if problem := _size_problem(cost.n_parameters, request.preset.model.n_parameters):
+            return _failed(request, Outcome.FORGED, problem, cost)
+        result = score(
+            lambda: _open_answerer(laboratory, request, trained),
+            [
+                evaluation_set(
+                    setting,
+                    length=request.preset.training.length,
+                    stage=request.spec.stage,
+                    seed=request.spec.seed,
+                    secret=request.secret,
+                )
+                for setting in request.tasks
+            ],
+            secret=request.secret,
+        )
+    except ChildFailed as failure:
+        return _failed(request, failure.outcome, failure.reason, _partial_cost(failure.exit))
+    if result.outcome is not Outcome.COMPLETED:
+        return _failed(request, result.outcome, result.reason, cost)
+    measurement = Measurement(scores=result.scores, cost=cost, curve=trained.curve)
+    trial = Trial(spec=request.spec, outcome=Outcome.COMPLETED, measurement=measurement)
+    return TrialResult(trial=trial, snapshot=trained.snapshot)
+
+
+def _train(laboratory: Laboratory, request: TrialRequest) -> _Trained:
+    preset = request.preset
+    inputs_SBT, targets_SBT = training_arrays(
+        preset.tasks,
+        preset.training,
+        seed=request.spec.seed,
+        first_step=request.first_step,
+        last_step=request.last_step,
+    )
+    recipe = preset.training.model_dump(exclude={"batch_size", "length"})
+    message = Message(
+        kind="train",
+        fields={
+            "source": request.source,
+            "shape": _shape(preset),
+            "n_parameters": preset.model.n_parameters,
+            "recipe": recipe,
+            "seed": request.spec.seed,
+            "first_step": request.first_step,
+        },
+        arrays={"inputs": inputs_SBT, "targets": targets_SBT},
+        blobs={"snapshot": request.snapshot} if request.snapshot else {},
+    )
+    limits = Limits(
+        wall_seconds=preset.trial_seconds,
+        cpu_seconds=preset.trial_seconds,
+        memory_bytes=preset.memory_megabytes * MEGABYTE,
+    )
+    with laboratory.session(limits) as session:
+        session.tell(message)
+        reply = session.listen(preset.trial_seconds)
+        while reply.kind == "progress":
+            reply = session.listen(preset.trial_seconds)
+        ffn_width, curve, snapshot = _read_trained(reply, session)
+        return _Trained(snapshot=snapshot, ffn_width=ffn_width, curve=curve, exit=session.close())
+
+
+def _read_trained(reply: Message, session: Session) -> tuple[int, tuple, bytes]:
+    """Take the reply apart; anything else than an honest trainer's reply is a forgery."""
+    match reply:
+        case Message(
+            kind="trained",
+            fields={"ffn_width": int(ffn_width), "curve": list(raw_curve)},
+            blobs={"snapshot": bytes(snapshot)},
+        ) if ffn_width > 0:
+            return ffn_width, _curve(raw_curve), snapshot
+    raise ChildFailed(
+        Outcome.FORGED, f"expected the reply 'trained', got {reply.kind!r:.80}", session.close()
+    )
+
+
+def _curve(raw: list) -> tuple[tuple[int, float], ...]:
+    points = []
+    for point in raw[:10_000]:
+        match point:
+            case [int(step), float(loss)] if math.isfinite(loss):
+                points.append((step, loss))
+    return tuple(points)
+
+
+def _open_answerer(laboratory: Laboratory, request: TrialRequest, trained: _Trained) -> Session:
+    limits = Limits(
+        wall_seconds=SCORING_SECONDS,
+        cpu_seconds=SCORING_SECONDS,
+        memory_bytes=request.preset.memory_megabytes * MEGABYTE,
+    )
+    session = laboratory.session(limits)
+    ready = session.ask(
+        Message(
+            kind="answer",
+            fields={
+                "source": request.source,
+                "shape": {**_shape(request.preset), "ffn_width": trained.ffn_width},
+                "device": request.preset.training.device,
+            },
+            blobs={"weights": trained.snapshot},
+        ),
+        timeout_seconds=SCORING_SECONDS,
+    )
+    if ready.kind != "ready":
+        raise ChildFailed(
+            Outcome.FORGED, f"expected the reply 'ready', got {ready.kind!r:.80}", session.close()
+        )
+    return session
+
+
+def _shape(preset: Preset) -> dict[str, int]:
+    shape = preset.model.model_dump(exclude={"n_parameters"})
+    return {**shape, "vocab_size": VOCAB_SIZE}
+
+
+def count_weights(snapshot: bytes) -> int:
+    """Count the numbers under `model.` in a safetensors blob, from its header alone.
+
+    Raises:
+        WireError: the blob is not safetensors.
+    """
+    try:
+        (n_header,) = struct.unpack_from("<Q", snapshot)
+        header = json.loads(snapshot[8 : 8 + n_header])
+        return sum(
+            math.prod(entry["shape"]) for name, entry in header.items() if name.startswith("model.")
+        )
+    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise WireError(f"snapshot is not a safetensors file: {error}") from error
+
+
+def _size_problem(n_parameters: int, target: int) -> str:
+    if abs(n_parameters - target) <= SIZE_TOLERANCE * target:
+        return ""
+    return (
+        f"the weights file holds {n_parameters} numbers; everyone has {target} "
+        f"within {SIZE_TOLERANCE:.0%}"
+    )
+
+
+def _cost(request: TrialRequest, trained: _Trained) -> Cost:
+    try:
+        n_parameters = count_weights(trained.snapshot)
+    except WireError as error:
+        raise ChildFailed(Outcome.FORGED, str(error), trained.exit) from error
+    training = request.preset.training
+    n_steps = request.last_step - request.first_step
+    return Cost(
+        cpu_seconds=trained.exit.cpu_seconds,
+        wall_seconds=trained.exit.wall_seconds,
+        peak_memory_bytes=trained.exit.peak_memory_bytes,
+        n_parameters=n_parameters,
+        ffn_width=trained.ffn_width,
+        tokens=n_steps * training.batch_size * training.length,
+    )
+
+
+def _partial_cost(exit_: Exit | None) -> Cost | None:
+    if exit_ is None:
+        return None
+    return Cost(
+        cpu_seconds=exit_.cpu_seconds,
+        wall_seconds=exit_.wall_seconds,
+        peak_memory_bytes=exit_.peak_memory_bytes,
+        n_parameters=0,
+        ffn_width=0,
+        tokens=0,
+    )
+
+
+def _failed(request: TrialRequest, outcome: Outcome, reason: str, cost: Cost | None) -> TrialResult:
+    trial = Trial(spec=request.spec, outcome=outcome, reason=reason, cost=cost)
+    return TrialResult(trial=trial)
