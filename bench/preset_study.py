@@ -5,9 +5,9 @@
 
 An arm is a model, a recipe and a mixture of tasks (ARMS below; `preset:NAME` takes a preset as it
 is). Every mixer trains with every seed; held-out scores are taken at ten points of the way. `show`
-prints, per task and point: spread between mixers over spread within (same data, other seed), the same
-with the seed's common effect removed (paired), and the rank correlation of one seed at that point with
-the final mean over seeds. Trains in this process's children without the sandbox: reference mixers only.
+prints, per task and point: spread between mixers over spread within (same data, other seed), the
+same with the seed's common effect removed (paired), and the rank correlation of one seed at that
+point with the final mean over seeds. Trains without the sandbox: reference mixers only.
 """
 
 from __future__ import annotations
@@ -169,8 +169,8 @@ def _evaluate(model: Backbone, preset: Preset) -> dict[str, tuple[float, float]]
         held_out = evaluation_set(
             setting, length=preset.training.length, stage=Stage.SEARCH, seed=0, secret=SECRET
         )
-        tokens = torch.from_numpy(held_out.rows.inputs_BT.astype(np.int64))
-        targets = torch.from_numpy(held_out.rows.targets_BT.astype(np.int64))
+        tokens = torch.from_numpy(held_out.inputs_BT.astype(np.int64))
+        targets = torch.from_numpy(held_out.targets_BT.astype(np.int64))
         logits = model(tokens)[0][targets >= 0]
         answers = targets[targets >= 0]
         scores[setting.name] = (

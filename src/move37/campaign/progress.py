@@ -1,0 +1,104 @@
+"""What a watcher wants to know about a campaign, folded from its events. For every surface."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from move37.core.claims import Effect, VerdictKind
+from move37.core.events import (
+    CandidateProposed,
+    CandidateRepaired,
+    Event,
+    NoveltyJudged,
+    ProbesRan,
+    RootAdded,
+    TrialFinished,
+    TrialStarted,
+    VerdictReached,
+)
+from move37.core.trial import Outcome, Stage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Progress:
+    """The state of a campaign on one screen."""
+
+    n_candidates: int = 0
+    n_trials: int = 0
+    n_repairs: int = 0
+    n_repeats: int = 0
+    """Proposals that were not novel."""
+    failures: Counter[str] = field(default_factory=Counter)
+    """Outcome -> count, over probes and trials."""
+    verdicts: Counter[str] = field(default_factory=Counter)
+    names: dict[str, str] = field(default_factory=dict)
+    best_id: str = ""
+    best_effect: Effect | None = None
+    """Best search effect so far: optimistic, for watching only."""
+    gallery: dict[str, Effect] = field(default_factory=dict)
+    """Confirmed candidates and their effect on fresh seeds."""
+    running: dict[int, str] = field(default_factory=dict)
+    """Candidate index -> what is going on."""
+
+
+def fold(events: Iterable[Event], start: Progress | None = None) -> Progress:
+    """Return the progress after these events. Resumable: a start may hold the earlier ones."""
+    progress = start or Progress()
+    for event in events:
+        progress = advance(progress, event)
+    return progress
+
+
+def advance(progress: Progress, event: Event) -> Progress:
+    """Return the progress after one more event."""
+    match event:
+        case RootAdded(candidate=candidate):
+            return replace(progress, names=progress.names | {candidate.id: candidate.idea.name})
+        case CandidateProposed(index=index, candidate=candidate):
+            return replace(
+                progress,
+                n_candidates=progress.n_candidates + 1,
+                names=progress.names | {candidate.id: candidate.idea.name},
+                running=progress.running | {index: "probing"},
+            )
+        case CandidateRepaired(candidate=candidate):
+            return replace(
+                progress,
+                n_repairs=progress.n_repairs + 1,
+                names=progress.names | {candidate.id: candidate.idea.name},
+            )
+        case NoveltyJudged(is_novel=False):
+            return replace(progress, n_repeats=progress.n_repeats + 1)
+        case ProbesRan(report=report) if not report.passed:
+            return replace(progress, failures=progress.failures + Counter([report.outcome]))
+        case TrialStarted(index=index, spec=spec):
+            what = "confirming" if spec.stage is Stage.CONFIRM else f"rung {spec.rung}"
+            return replace(progress, running=progress.running | {index: what})
+        case TrialFinished(trial=trial):
+            failed = Counter() if trial.outcome is Outcome.COMPLETED else Counter([trial.outcome])
+            return replace(
+                progress, n_trials=progress.n_trials + 1, failures=progress.failures + failed
+            )
+        case VerdictReached():
+            return _after_verdict(progress, event)
+        case _:
+            return progress
+
+
+def _after_verdict(progress: Progress, event: VerdictReached) -> Progress:
+    verdict = event.verdict
+    running = {i: what for i, what in progress.running.items() if i != event.index}
+    progress = replace(
+        progress, verdicts=progress.verdicts + Counter([verdict.kind]), running=running
+    )
+    if verdict.effect is None:
+        return progress
+    if verdict.kind is VerdictKind.CONFIRMED:
+        return replace(progress, gallery=progress.gallery | {event.candidate_id: verdict.effect})
+    is_search = verdict.kind in (VerdictKind.EXPLORED, VerdictKind.PROMOTED)
+    best = progress.best_effect
+    if is_search and event.fitness and (best is None or verdict.effect.mean > best.mean):
+        return replace(progress, best_id=event.candidate_id, best_effect=verdict.effect)
+    return progress
