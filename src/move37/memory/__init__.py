@@ -1,1 +1,1 @@
-"""To be written."""
+"""Memory: the ledger and its projections, state, selection, novelty, lineage, artefacts."""

@@ -1,0 +1,1 @@
+"""One file a migration, numbered. Never edit one that was released."""

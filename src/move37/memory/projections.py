@@ -1,0 +1,246 @@
+"""What is kept ready for questions: each event's effect on the projection tables.
+
+`project` runs in the same transaction as the append, and again, on a scratch database, when the
+ledger is verified. It depends on nothing but the event and the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, insert, select, update
+
+from move37.core.candidate import Candidate
+from move37.core.errors import LedgerError
+from move37.core.events import (
+    CandidateProposed,
+    CandidateRepaired,
+    JudgementGiven,
+    LessonWritten,
+    NoveltyJudged,
+    ProbesRan,
+    RootAdded,
+    TrialFinished,
+    VerdictReached,
+)
+from move37.core.trial import Trial
+from move37.memory.record import Record
+from move37.memory.schema import (
+    campaigns,
+    candidates,
+    lessons,
+    lineage,
+    measurements,
+    trials,
+    verdicts,
+)
+from move37.memory.subject import introduces, subject
+
+
+def project(connection: Connection, campaign: str, record: Record) -> None:
+    """Bring the projections up to date with one more event.
+
+    Raises:
+        LedgerError: the event is about a candidate that no earlier event brought in.
+    """
+    event = record.event
+    about = subject(event)
+    if about is not None and introduces(event) is None:
+        _check_known(connection, campaign, about, record.kind)
+    if handler := HANDLERS.get(type(event)):
+        handler(connection, campaign, record.seq, event)
+    totals: dict[str, Any] = {"n_events": record.seq + 1, "head": record.hash}
+    connection.execute(update(campaigns).where(campaigns.c.campaign == campaign).values(totals))
+
+
+def open_campaign(connection: Connection, campaign: str, genesis: str) -> None:
+    """Write the campaign's first, empty totals."""
+    row = {"n_events": 0, "head": genesis, "n_candidates": 0, "n_trials": 0, "cpu_seconds": 0.0}
+    connection.execute(insert(campaigns), {"campaign": campaign, **row})
+
+
+def cpu_seconds(trial: Trial) -> float:
+    """Return what a trial used, finished or failed; 0 where nothing is known."""
+    cost = trial.measurement.cost if trial.measurement else trial.cost
+    return cost.cpu_seconds if cost else 0.0
+
+
+def _check_known(connection: Connection, campaign: str, candidate_id: str, kind: str) -> None:
+    rows = select(candidates.c.id).where(
+        candidates.c.campaign == campaign, candidates.c.id == candidate_id
+    )
+    if connection.execute(rows.limit(1)).first() is None:
+        raise LedgerError(
+            f"{kind} is about candidate {candidate_id!r}, which no RootAdded, CandidateProposed or "
+            "CandidateRepaired of this campaign brought in"
+        )
+
+
+def _root(connection: Connection, campaign: str, seq: int, event: RootAdded) -> None:
+    _insert_candidate(connection, campaign, seq, event.index, event.candidate, event.role, "")
+
+
+def _proposed(connection: Connection, campaign: str, seq: int, event: CandidateProposed) -> None:
+    _insert_candidate(
+        connection, campaign, seq, event.index, event.candidate, "proposed", event.operator
+    )
+
+
+def _repaired(connection: Connection, campaign: str, seq: int, event: CandidateRepaired) -> None:
+    _insert_candidate(connection, campaign, seq, event.index, event.candidate, "repaired", "repair")
+
+
+def _insert_candidate(
+    connection: Connection,
+    campaign: str,
+    seq: int,
+    index: int,
+    candidate: Candidate,
+    role: str,
+    operator: str,
+) -> None:
+    key = {"campaign": campaign, "candidate_index": index}
+    row = {
+        "id": candidate.id,
+        "seq": seq,
+        "name": _text(candidate.idea.name),
+        "role": _text(role),
+        "operator": _text(operator),
+        "author": _text(candidate.author),
+    }
+    connection.execute(insert(candidates), key | row)
+    parents = [
+        key | {"child": candidate.id, "position": position, "parent": parent}
+        for position, parent in enumerate(candidate.parents)
+    ]
+    if parents:
+        connection.execute(insert(lineage), parents)
+    _count(connection, campaign, {"n_candidates": campaigns.c.n_candidates + (index >= 0)})
+
+
+def _novelty(connection: Connection, campaign: str, _seq: int, event: NoveltyJudged) -> None:
+    _set(connection, campaign, event.index, event.candidate_id, {"is_novel": event.is_novel})
+
+
+def _probes(connection: Connection, campaign: str, _seq: int, event: ProbesRan) -> None:
+    values = {"probes": event.report.outcome.value}
+    _set(connection, campaign, event.index, event.candidate_id, values)
+
+
+def _trial(connection: Connection, campaign: str, seq: int, event: TrialFinished) -> None:
+    trial = event.trial
+    spec = trial.spec
+    cost = trial.measurement.cost if trial.measurement else trial.cost
+    key = {
+        "campaign": campaign,
+        "candidate": spec.candidate_id,
+        "stage": spec.stage.value,
+        "rung": spec.rung,
+        "seed": spec.seed,
+    }
+    row = {
+        "candidate_index": event.index,
+        "seq": seq,
+        "outcome": trial.outcome.value,
+        "reason": _text(trial.reason),
+        "cpu_seconds": cost.cpu_seconds if cost else None,
+        "wall_seconds": cost.wall_seconds if cost else None,
+    }
+    connection.execute(insert(trials), key | row)
+    if trial.measurement:
+        scores = [
+            key
+            | {"task": _text(task), "nats": s.nats, "accuracy": s.accuracy}
+            | {"n_answers": s.n_answers}
+            for task, s in trial.measurement.scores.items()
+        ]
+        connection.execute(insert(measurements), scores) if scores else None
+    used = campaigns.c.cpu_seconds + cpu_seconds(trial)
+    _count(connection, campaign, {"n_trials": campaigns.c.n_trials + 1, "cpu_seconds": used})
+
+
+def _verdict(connection: Connection, campaign: str, seq: int, event: VerdictReached) -> None:
+    verdict = event.verdict
+    effect = verdict.effect
+    fitness = event.fitness.value if event.fitness else None
+    row = {
+        "campaign": campaign,
+        "seq": seq,
+        "candidate_index": event.index,
+        "candidate": event.candidate_id,
+        "kind": verdict.kind.value,
+        "reason": _text(verdict.reason),
+        "effect": effect.mean if effect else None,
+        "effect_low": effect.low if effect else None,
+        "effect_high": effect.high if effect else None,
+        "n_pairs": effect.n_pairs if effect else None,
+        "e_value": verdict.e_value,
+        "fitness": fitness,
+    }
+    connection.execute(insert(verdicts), row)
+    standing: dict[str, Any] = {"verdict": verdict.kind.value}
+    if fitness is not None:
+        standing["fitness"] = fitness
+    _set(connection, campaign, event.index, event.candidate_id, standing)
+
+
+def _judgement(connection: Connection, campaign: str, _seq: int, event: JudgementGiven) -> None:
+    _set(connection, campaign, event.index, event.candidate_id, {"quality": event.quality})
+
+
+def _lesson(connection: Connection, campaign: str, seq: int, event: LessonWritten) -> None:
+    row = {
+        "campaign": campaign,
+        "seq": seq,
+        "candidate_index": event.index,
+        "candidate": event.candidate_id,
+        "author": _text(event.author),
+        "text": _text(event.text),
+        "prediction_held": event.prediction_held,
+    }
+    connection.execute(insert(lessons), row)
+
+
+def _set(
+    connection: Connection, campaign: str, index: int, candidate_id: str, values: dict[str, Any]
+) -> None:
+    """Update the candidate as proposed at this index, else its first appearance."""
+    c = candidates.c
+    same = (c.campaign == campaign) & (c.id == candidate_id)
+    done = connection.execute(
+        update(candidates).where(same, c.candidate_index == index).values(values)
+    )
+    if done.rowcount == 0:
+        first = connection.scalar(select(func.min(c.candidate_index)).where(same))
+        connection.execute(
+            update(candidates).where(same, c.candidate_index == first).values(values)
+        )
+
+
+def _count(connection: Connection, campaign: str, values: dict[str, Any]) -> None:
+    connection.execute(update(campaigns).where(campaigns.c.campaign == campaign).values(values))
+
+
+def _text(text: str) -> str:
+    return text.replace("\0", "\ufffd")  # PostgreSQL's text cannot hold it
+
+
+HANDLERS: dict[type, Callable[[Connection, str, int, Any], None]] = {
+    RootAdded: _root,
+    CandidateProposed: _proposed,
+    CandidateRepaired: _repaired,
+    NoveltyJudged: _novelty,
+    ProbesRan: _probes,
+    TrialFinished: _trial,
+    VerdictReached: _verdict,
+    JudgementGiven: _judgement,
+    LessonWritten: _lesson,
+}
+
+
+def rows_of(connection: Connection, table: Table, campaign: str) -> Any:
+    """Iterate over one campaign's rows of a table in the order of its key, as tuples."""
+    key = list(table.primary_key.columns)
+    rows = select(table).where(table.c.campaign == campaign).order_by(*key)
+    return connection.execute(rows.execution_options(yield_per=1000))

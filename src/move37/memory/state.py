@@ -1,0 +1,262 @@
+"""What is known, as a pure fold over the events: `fold(a + b) == fold(b, start=fold(a))`.
+
+A State is a value: folding more events gives a new one. What each candidate's index produced is
+kept apart, so that `before(n)` is the same whatever else was in flight: SearchConfig's lag rule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeVar
+
+from move37.core.budget import Spend
+from move37.core.candidate import Candidate
+from move37.core.claims import Fitness, Verdict
+from move37.core.errors import LedgerError
+from move37.core.events import (
+    CampaignStarted,
+    CandidateProposed,
+    CandidateRepaired,
+    CandidateStarted,
+    CardsRead,
+    Event,
+    JudgementGiven,
+    LessonWritten,
+    NoveltyJudged,
+    ParentsChosen,
+    ProbesRan,
+    RootAdded,
+    RungDecided,
+    SessionClosed,
+    SessionOpened,
+    TrialFinished,
+    VerdictReached,
+)
+from move37.core.trial import Outcome, ProbeReport, Stage, Trial, TrialSpec
+from move37.memory.subject import introduces, subject
+
+E = TypeVar("E", bound=Event)
+Opening = CandidateStarted | ParentsChosen | CardsRead
+Session = CampaignStarted | SessionOpened | SessionClosed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One candidate, as brought in at one index, with every event about it in order."""
+
+    index: int
+    """Where it was brought in; -1 for roots, baselines and opponents."""
+    candidate: Candidate
+    events: tuple[Event, ...]
+
+    @property
+    def id(self) -> str:
+        """The candidate's id."""
+        return self.candidate.id
+
+    @cached_property
+    def role(self) -> str:
+        """`root`, `baseline`, `opponent`, `proposed` or `repaired`."""
+        match self.events[0]:
+            case RootAdded(role=role):
+                return role
+            case CandidateRepaired():
+                return "repaired"
+        return "proposed"
+
+    @cached_property
+    def operator(self) -> str:
+        """How it was made; empty for roots, `repair` for repairs."""
+        match self.events[0]:
+            case CandidateProposed(operator=operator):
+                return operator
+            case CandidateRepaired():
+                return "repair"
+        return ""
+
+    @cached_property
+    def trials(self) -> dict[TrialSpec, Trial]:
+        """Finished trials of every stage, in order."""
+        return {e.trial.spec: e.trial for e in self._all(TrialFinished)}
+
+    @cached_property
+    def n_seeds(self) -> int:
+        """Seeds with a completed search trial."""
+        completed = {
+            spec.seed
+            for spec, trial in self.trials.items()
+            if spec.stage is Stage.SEARCH and trial.outcome is Outcome.COMPLETED
+        }
+        return len(completed)
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """The last verdict."""
+        reached = self._last(VerdictReached)
+        return reached.verdict if reached else None
+
+    @cached_property
+    def fitness(self) -> Fitness | None:
+        """The last fitness that was given."""
+        given = [e.fitness for e in self._all(VerdictReached) if e.fitness is not None]
+        return given[-1] if given else None
+
+    @cached_property
+    def probes(self) -> ProbeReport | None:
+        """The admission probes' last answer."""
+        ran = self._last(ProbesRan)
+        return ran.report if ran else None
+
+    @cached_property
+    def novelty(self) -> NoveltyJudged | None:
+        """The last novelty judgement."""
+        return self._last(NoveltyJudged)
+
+    @cached_property
+    def quality(self) -> float | None:
+        """Mean of the judges' qualities."""
+        given = [e.quality for e in self._all(JudgementGiven)]
+        return sum(given) / len(given) if given else None
+
+    @cached_property
+    def lesson(self) -> LessonWritten | None:
+        """The last lesson."""
+        return self._last(LessonWritten)
+
+    @cached_property
+    def decisions(self) -> tuple[RungDecided, ...]:
+        """Racing's decisions, in order."""
+        return tuple(self._all(RungDecided))
+
+    @cached_property
+    def newest_index(self) -> int:
+        """The largest index that told something about this candidate."""
+        return max(event.index for event in self.events)
+
+    def before(self, index: int) -> Entry:
+        """Keep only what candidates below an index told."""
+        if self.newest_index < index:
+            return self
+        return replace(self, events=tuple(e for e in self.events if e.index < index))
+
+    def _all(self, kind: type[E]) -> list[E]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def _last(self, kind: type[E]) -> E | None:
+        found = self._all(kind)
+        return found[-1] if found else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """Everything a campaign knows at one moment."""
+
+    entries: Mapping[tuple[int, str], Entry] = field(default_factory=dict)
+    """By index and candidate id, in order of appearance. A candidate proposed twice has two."""
+    openings: Mapping[int, tuple[Opening, ...]] = field(default_factory=dict)
+    """How each index began: intent, parents, cards."""
+    sessions: tuple[Session, ...] = ()
+
+    @cached_property
+    def candidates(self) -> dict[str, Entry]:
+        """Every candidate by id, by rising index; of one proposed twice, the first."""
+        ordered = sorted(self.entries.values(), key=lambda entry: entry.index, reverse=True)
+        first = {entry.id: entry for entry in ordered}
+        return {entry.id: entry for entry in sorted(first.values(), key=lambda e: e.index)}
+
+    @cached_property
+    def roots(self) -> tuple[Entry, ...]:
+        """Starting points of the lineage."""
+        return tuple(e for e in self.candidates.values() if e.role == "root")
+
+    @cached_property
+    def lessons(self) -> tuple[LessonWritten, ...]:
+        """Every candidate's last lesson, by rising index."""
+        return tuple(e.lesson for e in self.candidates.values() if e.lesson is not None)
+
+    @cached_property
+    def parents(self) -> dict[str, tuple[str, ...]]:
+        """Lineage: every candidate's parents. See memory.lineage."""
+        return {id_: entry.candidate.parents for id_, entry in self.candidates.items()}
+
+    @cached_property
+    def started(self) -> frozenset[int]:
+        """Indices on which work began."""
+        return frozenset(self.openings)
+
+    @cached_property
+    def finished(self) -> frozenset[int]:
+        """Indices whose last candidate has a verdict."""
+        last = {entry.index: entry for entry in self.entries.values()}
+        return frozenset(i for i, e in last.items() if i >= 0 and e.verdict is not None)
+
+    @cached_property
+    def in_flight(self) -> frozenset[int]:
+        """Indices that were begun and not finished: to be taken up again, or marked lost."""
+        return self.started - self.finished
+
+    @property
+    def next_index(self) -> int:
+        """The index after the last one that was begun."""
+        return max(self.started, default=-1) + 1
+
+    @cached_property
+    def spend(self) -> Spend:
+        """What was used, as far as recorded."""
+        trials = [t for entry in self.entries.values() for t in entry.trials.values()]
+        costs = [t.measurement.cost if t.measurement else t.cost for t in trials]
+        return Spend(
+            wall_seconds=sum(
+                (s.wall_seconds for s in self.sessions if isinstance(s, SessionClosed)), 0.0
+            ),
+            cpu_seconds=sum((cost.cpu_seconds for cost in costs if cost), 0.0),
+            n_candidates=sum(index >= 0 for index, _ in self.entries),
+            n_trials=len(trials),
+        )
+
+    def before(self, index: int) -> State:
+        """Keep only what candidates below an index (and roots) produced."""
+        return State(
+            entries={key: e.before(index) for key, e in self.entries.items() if e.index < index},
+            openings={i: opening for i, opening in self.openings.items() if i < index},
+            sessions=self.sessions,
+        )
+
+
+def fold(events: Iterable[Event], *, start: State | None = None) -> State:
+    """Add events to what is known.
+
+    Raises:
+        LedgerError: an event is about a candidate that was never brought in (`Ledger.append`
+            refuses those).
+    """
+    start = start or State()
+    entries = dict(start.entries)
+    openings = dict(start.openings)
+    sessions = start.sessions
+    home = {id_: entry.index for id_, entry in start.candidates.items()}
+    for event in events:
+        if isinstance(event, Session):
+            sessions += (event,)
+        elif isinstance(event, Opening):
+            openings[event.index] = (*openings.get(event.index, ()), event)
+        else:
+            _tell(entries, home, event)
+    return State(entries=entries, openings=openings, sessions=sessions)
+
+
+def _tell(entries: dict[tuple[int, str], Entry], home: dict[str, int], event: Event) -> None:
+    id_ = subject(event) or ""
+    key = (event.index, id_)
+    if key in entries:
+        entries[key] = replace(entries[key], events=(*entries[key].events, event))
+    elif candidate := introduces(event):
+        entries[key] = Entry(index=event.index, candidate=candidate, events=(event,))
+        home[id_] = min(event.index, home.get(id_, event.index))
+    elif id_ in home:
+        first = entries[home[id_], id_]
+        entries[first.index, id_] = replace(first, events=(*first.events, event))
+    else:
+        raise LedgerError(f"{type(event).__name__} is about candidate {id_!r}, never brought in")
