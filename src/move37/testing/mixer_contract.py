@@ -9,6 +9,7 @@ Numbered promises, one test each:
     M4 rows are independent      M5 prefixes are final     M6 calls leave no trace
     M7 every parameter learns    M8 constant state         M9 same seed, same layer
     M10 weights are the layer    M11 large inputs          M12 float32 follows float64
+    M13 float64 is kept
 Exact laws are tested in float64 at jittered weights, where gates are open and zeros are gone.
 
 It is for layers one trusts: it runs in the caller's process. Hostile code goes to the lab.
@@ -202,6 +203,20 @@ class MixerContract:
             double_BTD, _ = mixer.double()(x_BTD)
             self._assert_same(
                 single_BTD.double(), double_BTD, "float32 against float64", tolerance=1e-3
+            )
+
+    @torch.no_grad()
+    def test_float64_is_computed_in_float64(self) -> None:
+        """M13: two equal tiny steps of the input move the output equally."""
+        for mixer in self._jittered():
+            x_BTD = noise(2, 33, self.d_model)
+            step_BTD = 1e-7 * noise(2, 33, self.d_model, seed=1)
+            y0_BTD, y1_BTD, y2_BTD = (mixer(x_BTD + i * step_BTD)[0] for i in range(3))
+            first_BTD, second_BTD = y1_BTD - y0_BTD, y2_BTD - y1_BTD
+            uneven = ((first_BTD - second_BTD).norm() / first_BTD.norm()).item()
+            assert uneven < 1e-2, (  # nan where nothing moved at all
+                f"two steps of 1e-7 differ by {uneven:.2g} of themselves: something is rounded on "
+                "the way (a hard-coded dtype?)"
             )
 
     def _jittered(self) -> Iterator[nn.Module]:

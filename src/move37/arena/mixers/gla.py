@@ -19,8 +19,8 @@ from torch import Tensor, nn
 
 from move37.arena.kernels import gated_rms_norm, linear_attention
 
-GATE_RANK = 16  # section 4.4 of the paper
-GATE_TEMPERATURE = 16.0  # section 4.4: slow forgetting at the start of training
+GATE_RANK = 16  # the paper's
+GATE_TEMPERATURE = 16.0  # the paper's tau: slow forgetting at the start of training
 
 
 class Mixer(nn.Module):

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 
 from move37.arena.kernels import dplr_delta_rule, l2_norm
 
-MAX_DECAY = math.exp(-0.5)  # -log w is at most this; section 4 of the paper
+MAX_DECAY = math.exp(-0.5)  # -log w is at most this; the paper's
 NORM_EPSILON = 64e-5  # the authors' code
 
 
