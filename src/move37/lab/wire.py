@@ -46,6 +46,10 @@ class Message:
     blobs: dict[str, bytes] = field(default_factory=dict)
 
 
+class WireTruncated(WireError):
+    """The stream ended inside a message: the other side went away while it spoke."""
+
+
 def send(connection: socket.socket, message: Message) -> None:
     """Write one message.
 
@@ -110,7 +114,7 @@ def _read(connection: socket.socket, n_bytes: int, *, at_start: bool = False) ->
         if n == 0:
             if at_start and done == 0:
                 raise WireClosed("the other side closed the connection")
-            raise WireError(f"stream ended after {done} of {n_bytes} bytes")
+            raise WireTruncated(f"stream ended after {done} of {n_bytes} bytes")
         done += n
     return buffer
 
