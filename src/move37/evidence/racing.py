@@ -1,0 +1,133 @@
+"""Racing: after each rung, drop a candidate that will hardly beat the bar, or let it go on.
+
+Model. The true effect at this rung and at the last one are jointly normal over the candidates of a
+search, with a stated correlation; what is measured is the true effect plus Gaussian seed noise. The
+rung reached last says it all (training continues from a snapshot, so earlier rungs are on the way
+to it). All effects are combined paired effects in units of noise.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from move37.core.claims import RungChoice, RungDecision
+from move37.evidence.inputs import (
+    EvidenceError,
+    finite_array,
+    finite_number,
+    positive_number,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RungModel:
+    """What a rung tells about the last one, over the candidates of a search; in units of noise."""
+
+    correlation: float
+    """Of the true effects here and at the last rung, in [0, 1]; 1 at the last rung."""
+    mean: float = 0.0
+    """Mean true effect here."""
+    spread: float = 2.0
+    """Standard deviation of the true effect here; assumed until measured."""
+    final_mean: float = 0.0
+    final_spread: float = 2.0
+    """The same at the last rung."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.correlation <= 1.0:
+            raise EvidenceError(f"correlation must lie in [0, 1], got {self.correlation}")
+        finite_number(self.mean, "mean")
+        finite_number(self.final_mean, "final_mean")
+        positive_number(self.spread, "spread")
+        positive_number(self.final_spread, "final_spread")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RacingRules:
+    """When to stop and when to promote."""
+
+    drop_below: float = 0.1
+    """Drop when the probability of beating the bar is below this (`EvidenceConfig.drop_below`)."""
+    promote_from: float = 0.5
+    """Promote after the last rung when the probability is at least this."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.drop_below <= self.promote_from <= 1.0:
+            raise EvidenceError(
+                f"racing needs 0 <= drop_below <= promote_from <= 1, got {self.drop_below} and "
+                f"{self.promote_from}"
+            )
+
+
+def decide(
+    differences: Sequence[float],
+    *,
+    bar: float,
+    noise: float,
+    rung: RungModel,
+    is_last: bool,
+    rules: RacingRules,
+) -> RungDecision:
+    """Decide after a rung from the candidate's paired differences at that rung.
+
+    Error rate: if the model holds, at most a share `drop_below` of the candidates dropped before
+    the last rung would have beaten the bar, for any number of rungs and any bar, because each drop
+    is made at a posterior probability below it. After the last rung, at most 1 - `promote_from` of
+    the promoted ones are truly below the bar, by the same argument. With a model that is too sure
+    (correlation stated above the true one) more good ones are lost; tests/evidence/test_racing.py
+    measures both.
+
+    Args:
+        differences: combined paired difference per seed at this rung; any order, at least one.
+        bar: effect at the last rung to beat, for example that of the tenth best candidate.
+        noise: standard deviation of one paired difference at this rung, > 0.
+        rung: what this rung says about the last one.
+        is_last: whether this is the last rung: then the choice is PROMOTE or DROP.
+        rules: thresholds.
+
+    Raises:
+        EvidenceError: no difference, one that is not finite, a bar that is not finite, noise <= 0.
+
+    Source: conditional normal distribution; successive halving: K. Jamieson and A. Talwalkar, 2016
+    (arXiv 1502.07943); here the cut is a probability instead of a rank.
+    """
+    chance = beat_probability(differences, bar=bar, noise=noise, rung=rung)
+    numbers = f"probability {chance:.2f} of ending above {bar:+.2f}"
+    if is_last and chance >= rules.promote_from:
+        choice, reason = RungChoice.PROMOTE, f"{numbers}, at least {rules.promote_from:.2f}"
+    elif is_last:
+        choice, reason = RungChoice.DROP, f"{numbers}, below {rules.promote_from:.2f}"
+    elif chance < rules.drop_below:
+        choice, reason = RungChoice.DROP, f"{numbers}, below {rules.drop_below:.2f}"
+    else:
+        choice, reason = RungChoice.GO_ON, f"{numbers}, at least {rules.drop_below:.2f}"
+    return RungDecision(choice=choice, reason=reason, probability=chance)
+
+
+def beat_probability(
+    differences: Sequence[float], *, bar: float, noise: float, rung: RungModel
+) -> float:
+    """Return P(true effect at the last rung > bar | differences at this rung).
+
+    With x the mean of n differences and s^2 = spread^2 + noise^2 / n, the final effect is normal
+    with mean  final_mean + correlation * spread * final_spread / s^2 * (x - mean)  and variance
+    final_spread^2 * (1 - correlation^2 * spread^2 / s^2).
+
+    Raises:
+        EvidenceError: as for `decide`.
+    """
+    from scipy.special import ndtr
+
+    values = finite_array(differences, "paired differences")
+    if len(values) == 0:
+        raise EvidenceError("racing needs at least one paired difference; the rung has no pair")
+    finite_number(bar, "bar")
+    measured = math.fsum(values) / len(values)
+    variance = rung.spread**2 + positive_number(noise, "noise") ** 2 / len(values)
+    slope = rung.correlation * rung.spread * rung.final_spread / variance
+    expected = rung.final_mean + slope * (measured - rung.mean)
+    unexplained = (1.0 - rung.correlation**2) * rung.spread**2 + (variance - rung.spread**2)
+    left = rung.final_spread**2 * unexplained / variance
+    return float(ndtr((expected - bar) / math.sqrt(left)))
