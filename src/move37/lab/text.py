@@ -111,24 +111,25 @@ def sotu_corpus() -> Corpus:
     return make_corpus("sotu", documents)
 
 
-def folder_corpus(folder: str | Path) -> Corpus:
-    """Read every .txt file below a folder; one file is one document.
+@cache
+def folder_corpus(folder: str) -> Corpus:
+    """Read every .txt file below a folder, once per process; one file is one document.
 
     Raises:
         ConfigError: the folder is missing or unreadable, holds no text, or a split stays empty.
     """
     root = Path(folder)
     if not root.is_dir():
-        raise ConfigError(f"text: folder {str(folder)!r} is not a folder")
+        raise ConfigError(f"text: folder {folder!r} is not a folder")
     try:
         documents = [path.read_bytes() for path in sorted(root.rglob("*.txt")) if path.is_file()]
     except OSError as error:
-        raise ConfigError(f"text: cannot read folder {str(folder)!r}: {error}") from error
-    corpus = make_corpus(str(folder), documents)
+        raise ConfigError(f"text: cannot read folder {folder!r}: {error}") from error
+    corpus = make_corpus(folder, documents)
     empty = [str(split) for split in Split if not len(corpus.shelves[split].lengths)]
     if empty:
         raise ConfigError(
-            f"text: {len(documents)} .txt files in {str(folder)!r} leave nothing for "
+            f"text: {len(documents)} .txt files in {folder!r} leave nothing for "
             f"{', '.join(empty)}; documents are assigned by hash, one in ten each: split long "
             "files into chapters, or add more"
         )

