@@ -1,1 +1,1 @@
-"""To be written."""
+"""Who proposes, repairs, explains and judges: four roles, each symbolic or a language model."""
