@@ -1,1 +1,1 @@
-"""To be written."""
+"""The knowledge base: cited cards from papers, and finding those that fit a weakness. Offline."""

@@ -59,6 +59,11 @@ class Rung(_Section):
     """Train to this step of the schedule (continuing from the previous rung's snapshot)."""
     n_seeds: PositiveInt = 1
     """Seeds 0..n_seeds-1 must have reached `steps` before racing decides."""
+    correlation: Annotated[float, Field(ge=0, le=1)] = 0.8
+    """Of true effects here and after the last rung, over candidates; 1 at the last number of steps.
+    Measured over reference mixers (docs/log.md), assumed in presets that say so."""
+    spread: PositiveFloat = 2.0
+    """Standard deviation of true combined effects here, in units of noise."""
 
 
 class TaskSetting(_Section):

@@ -103,6 +103,8 @@ class NoveltyJudged:
     is_novel: bool
     nearest: str
     reason: str
+    distance: float = 1.0
+    """To the nearest, scaled to [0, 1]: 0 is the same function or text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ itself (its loss curve) is kept for pictures.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import struct
@@ -91,7 +92,7 @@ def run_trial(laboratory: Laboratory, request: TrialRequest) -> TrialResult:
                 )
                 for setting in request.tasks
             ],
-            secret=request.secret,
+            secret=_cut_secret(request),
         )
     except ChildFailed as failure:
         return _failed(request, failure.outcome, failure.reason, _partial_cost(failure.exit))
@@ -186,6 +187,11 @@ def _open_answerer(laboratory: Laboratory, request: TrialRequest, trained: _Trai
             Outcome.FORGED, f"expected the reply 'ready', got {ready.kind!r:.80}", session.close()
         )
     return session
+
+
+def _cut_secret(request: TrialRequest) -> bytes:
+    """Return a secret of this trial alone: one breach shown says nothing about other cuts."""
+    return hashlib.sha256(request.secret + repr(request.spec).encode()).digest()
 
 
 def _shape(preset: Preset) -> dict[str, int]:

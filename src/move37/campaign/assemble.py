@@ -1,0 +1,214 @@
+"""Join the departments into a workshop: open the run's folder, or make it; find what is in it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import secrets
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from move37 import __version__
+from move37.campaign.settings import load_preset
+from move37.campaign.stopping import Stopwatch, used_before
+from move37.campaign.workshop import CAMPAIGN, Team, Workshop
+from move37.cognition.cards import shipped_cards
+from move37.cognition.library import Library
+from move37.core.candidate import Candidate, Idea
+from move37.core.config import CampaignConfig, TeamConfig
+from move37.core.errors import ConfigError, LedgerError, UnknownName
+from move37.core.events import CampaignStarted, Event, RootAdded, SessionOpened
+from move37.lab.laboratory import Laboratory
+from move37.lab.references import reference_candidate, reference_names
+from move37.memory.artefacts import Artefacts
+from move37.memory.journal import Journal
+from move37.memory.ledger import Ledger
+from move37.team.symbolic.analyst import SymbolicAnalyst
+from move37.team.symbolic.engineer import SymbolicEngineer
+from move37.team.symbolic.judge import SymbolicJudge
+from move37.team.symbolic.library import LIBRARY
+from move37.team.symbolic.researcher import SymbolicResearcher
+
+SECRET_BYTES = 32
+LEDGER = "ledger.db"
+Observer = Callable[[Event], None]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFolder:
+    """Where one campaign lives: ledger, artefacts, secret, report."""
+
+    path: Path
+
+    @property
+    def ledger(self) -> Path:
+        """The database."""
+        return self.path / LEDGER
+
+    @property
+    def exists(self) -> bool:
+        """Whether a campaign was begun here."""
+        return self.ledger.exists()
+
+    def secret(self) -> bytes:
+        """Return the campaign's secret, drawn at first use; only the owner may read the file."""
+        file = self.path / "secret"
+        try:
+            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(secrets.token_bytes(SECRET_BYTES))
+        except FileExistsError:
+            pass
+        secret = file.read_bytes()
+        if len(secret) != SECRET_BYTES:
+            raise LedgerError(
+                f"{file} must hold {SECRET_BYTES} bytes, holds {len(secret)}; without it held-out "
+                "data cannot be drawn again: start another campaign with --name"
+            )
+        return secret
+
+
+def stored_config(ledger: Ledger) -> CampaignConfig:
+    """Return the config that a campaign was started with.
+
+    Raises:
+        LedgerError: the campaign never started, or by a version with another config.
+    """
+    started = next(iter(ledger.events([CampaignStarted])), None)
+    if not isinstance(started, CampaignStarted):
+        raise LedgerError("this ledger holds no campaign: its first event is missing")
+    try:
+        return CampaignConfig.model_validate_json(started.config)
+    except ValueError as error:
+        raise LedgerError(
+            f"this campaign was started by move37 {started.version} with another config than "
+            f"{__version__} knows: {error}"
+        ) from error
+
+
+@contextmanager
+def open_workshop(
+    config: CampaignConfig, folder: RunFolder, *, unsandboxed: bool = False
+) -> Iterator[Workshop]:
+    """Open or begin a campaign and everything it works with; close all of it at the end.
+
+    Raises:
+        ConfigError: a name in the config means nothing.
+        LedgerError, LabError: the ledger or the lab cannot be opened.
+    """
+    preset = load_preset(config.preset)
+    team = make_team(config.team)
+    members = [("root", name) for name in config.roots]
+    members += [("baseline", config.baseline)]
+    members += [("opponent", name) for name in config.opponents]
+    candidates = [(role, find_candidate(name)) for role, name in members]
+    with (
+        Ledger.open(folder.ledger, create=True) as ledger,
+        Laboratory(unsandboxed=unsandboxed, device=preset.training.device) as laboratory,
+    ):
+        used = used_before((r.time / 1e6, r.event) for r in ledger.records())
+        workshop = Workshop(
+            config=config,
+            preset=preset,
+            ledger=ledger,
+            artefacts=Artefacts(folder.path / "artefacts"),
+            laboratory=laboratory,
+            team=team,
+            library=Library(shipped_cards()),
+            watch=Stopwatch(config.budget, used_seconds=used),
+            secret=folder.secret(),
+            driver=f"{socket.gethostname()}:{os.getpid()}",
+        )
+        _begin(workshop, candidates, sandboxed=not unsandboxed)
+        yield workshop
+
+
+def _begin(workshop: Workshop, candidates: list[tuple[str, Candidate]], *, sandboxed: bool) -> None:
+    journal = Journal(workshop.ledger, CAMPAIGN)
+    journal.once(
+        CampaignStarted,
+        lambda: CampaignStarted(
+            name=workshop.config.name,
+            config=workshop.config.model_dump_json(),
+            version=__version__,
+            machine=machine(),
+            sandboxed=sandboxed,
+        ),
+    )
+    for role, candidate in candidates:
+        journal.once(
+            RootAdded,
+            lambda role=role, candidate=candidate: RootAdded(candidate=candidate, role=role),
+            match={"role": role, "candidate_id": candidate.id},
+        )
+    journal.record(
+        SessionOpened(
+            driver=workshop.driver,
+            sandboxed=sandboxed,
+            budget_seconds=workshop.config.budget.wall_seconds,
+        )
+    )
+
+
+def find_candidate(name: str) -> Candidate:
+    """Return a reference mixer by name, or a candidate from a file ending in `.py`.
+
+    Raises:
+        UnknownName: no such reference mixer.
+        ConfigError: the file cannot be read.
+        SourceError: the file is not acceptable source.
+    """
+    if not name.endswith(".py"):
+        if name not in reference_names():
+            raise UnknownName.of("mixer", name, reference_names())
+        description = LIBRARY[name].to_json() if name in LIBRARY else ""
+        return reference_candidate(name, description=description)
+    path = Path(name)
+    try:
+        source = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as a layer: {error}") from error
+    idea = Idea(name=path.stem, motivation=f"given by hand in {path.name}", mechanism="")
+    return Candidate.of(source, idea)
+
+
+def make_team(config: TeamConfig) -> Team:
+    """Return the members that the config names.
+
+    Raises:
+        UnknownName: no such member.
+    """
+    members = {
+        "researcher": {"symbolic": SymbolicResearcher},
+        "engineer": {"symbolic": SymbolicEngineer},
+        "analyst": {"symbolic": SymbolicAnalyst},
+        "judge": {"symbolic": SymbolicJudge},
+    }
+    chosen = {}
+    for role, known in members.items():
+        name = getattr(config, role)
+        if name not in known:
+            raise UnknownName.of(role, name, known)
+        chosen[role] = known[name]()
+    return Team(**chosen)
+
+
+def machine() -> dict[str, str]:
+    """Describe this machine for the ledger: what matters for comparing numbers."""
+    return {
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "cores": str(os.cpu_count()),
+        "processor": _processor(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

@@ -1,0 +1,48 @@
+"""The search: steps in parallel under the lag rule, until budget or patience is at its end."""
+
+from __future__ import annotations
+
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from move37.campaign.step import take_step
+from move37.campaign.workshop import Workshop
+from move37.memory.state import State
+
+
+def search(workshop: Workshop, pool: ThreadPoolExecutor, *, n_workers: int) -> None:
+    """Take steps until the search's share of the budget is used.
+
+    Candidates of an earlier session that have no lesson yet are taken up first. Candidate n begins
+    when candidates 0..n-lag-1 are done (see `SearchConfig.lag`).
+
+    Raises:
+        Stopped: Ctrl-C; what was in flight is taken up again by the next session.
+        Whatever `take_step` raises: the lab, the ledger or the Researcher is at its end.
+    """
+    done = set(finished(workshop.ledger.state()))
+    running: dict[Future[None], int] = {}
+    index = 0
+    while True:
+        while index in done:
+            index += 1
+        while len(running) < n_workers and _may_begin(workshop, index, done):
+            running[pool.submit(take_step, workshop, index)] = index
+            index += 1
+            while index in done:
+                index += 1
+        if not running:
+            return
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            done.add(running.pop(future))
+            future.result()
+
+
+def _may_begin(workshop: Workshop, index: int, done: set[int]) -> bool:
+    seen = index - workshop.config.search.lag
+    return workshop.watch.may_search(index) and all(i in done for i in range(seen))
+
+
+def finished(state: State) -> frozenset[int]:
+    """Return the indices whose last candidate has its lesson: nothing is left to do there."""
+    last = {entry.index: entry for entry in state.entries.values() if entry.index >= 0}
+    return frozenset(index for index, entry in last.items() if entry.lesson is not None)

@@ -1,0 +1,106 @@
+"""From ledger entries to what the departments are handed: effects, and records for the team."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from move37.campaign.workshop import Workshop
+from move37.core.claims import Effect
+from move37.core.trial import Cost, Outcome, ProbeReport, Stage, Trial
+from move37.evidence.effects import Comparison, compare
+from move37.memory.state import Entry, State
+from move37.team.protocols import KnownCandidate
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Failure:
+    """Why a candidate did not get through."""
+
+    reason: str
+    outcome: Outcome = Outcome.PROBE_FAILED
+    probes: ProbeReport | None = None
+    repairable: bool = True
+
+    @classmethod
+    def of_probes(cls, report: ProbeReport) -> Failure:
+        """The admission probes said no, or died; the worst breach is the reason."""
+        failed = [v for v in report.verdicts if not v.passed]
+        reason = report.reason or "; ".join(f"{v.name}: {v.detail}" for v in failed)
+        return cls(reason=reason, outcome=report.outcome, probes=report)
+
+    @classmethod
+    def of_trial(cls, trial: Trial, report: ProbeReport) -> Failure:
+        """A trial ended without numbers."""
+        return cls(reason=trial.reason, outcome=trial.outcome, probes=report)
+
+
+def trials_at(entry: Entry, stage: Stage, level: int) -> list[Trial]:
+    """Return an entry's trials of one stage and rung, failed ones included."""
+    return [t for s, t in entry.trials.items() if s.stage is stage and s.rung == level]
+
+
+def comparison_at(
+    workshop: Workshop, entry: Entry, against: Entry, *, level: int, stage: Stage = Stage.SEARCH
+) -> Comparison | None:
+    """Compare two entries seed by seed at one rung; None without a complete pair."""
+    ours, theirs = trials_at(entry, stage, level), trials_at(against, stage, level)
+    return compare_trials(workshop, ours, theirs)
+
+
+def compare_trials(workshop: Workshop, ours: list[Trial], theirs: list[Trial]) -> Comparison | None:
+    """Compare trials seed by seed on the search tasks; None without a complete pair."""
+    done = {t.spec.seed for t in theirs if t.measurement}
+    if not any(t.measurement and t.spec.seed in done for t in ours):
+        return None
+    return compare(ours, theirs, workshop.preset.tasks)
+
+
+def best_comparison(workshop: Workshop, state: State, entry: Entry) -> Comparison | None:
+    """Compare with the baseline at the highest rung the entry has reached in search."""
+    baseline = state.candidates[workshop.candidate("baseline").id]
+    for level in range(len(workshop.preset.rungs) - 1, -1, -1):
+        if found := comparison_at(workshop, entry, baseline, level=level):
+            return found
+    return None
+
+
+def final_comparison(workshop: Workshop, state: State, entry: Entry) -> Comparison | None:
+    """Compare with the baseline after the whole schedule; None if it never got there."""
+    baseline = state.candidates[workshop.candidate("baseline").id]
+    level = workshop.level(len(workshop.preset.rungs) - 1)
+    return comparison_at(workshop, entry, baseline, level=level)
+
+
+def known(workshop: Workshop, state: State, entry: Entry) -> KnownCandidate:
+    """Return what the team may know about an entry: search results only, never a confirmation."""
+    found = best_comparison(workshop, state, entry)
+    effects: dict[str, Effect] = found.tasks if found else {}
+    outcome, reason = _last_outcome(entry)
+    return KnownCandidate(
+        candidate=entry.candidate,
+        effects=effects,
+        combined=found.combined if found else None,
+        fitness=entry.fitness,
+        verdict=entry.verdict.kind if entry.verdict else None,
+        outcome=outcome,
+        reason=reason,
+        probe=entry.probes,
+        cost=last_cost(entry),
+    )
+
+
+def last_cost(entry: Entry) -> Cost | None:
+    """Return the cost of the last trial that has one."""
+    for trial in reversed(entry.trials.values()):
+        if trial.measurement:
+            return trial.measurement.cost
+    return None
+
+
+def _last_outcome(entry: Entry) -> tuple[Outcome | None, str]:
+    searched = [t for s, t in entry.trials.items() if s.stage is Stage.SEARCH]
+    if searched:
+        return searched[-1].outcome, searched[-1].reason
+    if entry.probes:
+        return entry.probes.outcome, entry.probes.reason
+    return None, ""

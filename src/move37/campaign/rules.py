@@ -1,0 +1,179 @@
+"""The rules of a campaign as events: whose child is next, what is new, who goes on, what it is.
+
+Each takes numbers out of the state, asks one pure function of a department, and wraps the answer.
+"""
+
+from __future__ import annotations
+
+import math
+
+from move37.campaign import results
+from move37.campaign.workshop import Workshop
+from move37.core.candidate import Candidate
+from move37.core.claims import Fitness
+from move37.core.events import (
+    JudgementGiven,
+    NoveltyJudged,
+    ParentsChosen,
+    RungDecided,
+    VerdictReached,
+)
+from move37.core.trial import Stage
+from move37.evidence.effects import Comparison
+from move37.evidence.fitness import FitnessRules, TaskResult, composite_by_name
+from move37.evidence.racing import RacingRules, RungModel, decide
+from move37.evidence.verdicts import after_race
+from move37.memory.contenders import contenders
+from move37.memory.journal import Journal
+from move37.memory.novelty import nearest
+from move37.memory.selection import TOP_SHARE, choose
+from move37.memory.state import Entry, State
+
+N_REFERENCES = 4
+MIN_RIVALS = 3  # assumed: with fewer finished candidates the bar is the baseline itself
+
+
+def choose_parents(workshop: Workshop, state: State, index: int) -> ParentsChosen:
+    """Choose what the next candidate is made from, by the configured selection rule."""
+    choice = choose(
+        workshop.config.search.selection,
+        contenders(state),
+        seed=workshop.config.seed,
+        index=index,
+        n_references=N_REFERENCES,
+    )
+    return ParentsChosen(
+        index=index, parents=choice.parents, references=choice.references, rule=choice.rule
+    )
+
+
+def judge_novelty(state: State, index: int, candidate: Candidate) -> NoveltyJudged:
+    """Judge by the normalised source whether the candidate is anything new."""
+    found = nearest(candidate, state)
+    return NoveltyJudged(
+        index=index,
+        candidate_id=candidate.id,
+        is_novel=found.is_novel,
+        nearest=found.id,
+        reason=found.reason,
+        distance=found.distance,
+    )
+
+
+def race(
+    workshop: Workshop, state: State, index: int, candidate: Candidate, rung: int
+) -> RungDecided:
+    """Decide after a rung whether the candidate goes on, from paired differences only."""
+    rungs = workshop.preset.rungs
+    level, last_level = workshop.level(rung), workshop.level(len(rungs) - 1)
+    found = _measured(workshop, candidate, level)
+    here = _population(workshop, state, level)
+    mean = math.fsum(here) / len(here) if here else 0.0
+    ratio = rungs[last_level].spread / rungs[level].spread
+    decision = decide(
+        list(found.differences.values()),
+        bar=_bar(workshop, state),
+        noise=pair_noise(workshop),
+        rung=RungModel(
+            correlation=1.0 if level == last_level else rungs[level].correlation,
+            mean=mean,
+            spread=rungs[level].spread,
+            final_mean=mean * ratio,
+            final_spread=rungs[last_level].spread,
+        ),
+        is_last=rung == len(rungs) - 1,
+        rules=RacingRules(drop_below=workshop.config.evidence.drop_below),
+    )
+    return RungDecided(index=index, candidate_id=candidate.id, rung=rung, decision=decision)
+
+
+def search_verdict(workshop: Workshop, journal: Journal, candidate: Candidate) -> VerdictReached:
+    """Reach the verdict of the search stage: EXPLORED or PROMOTED, with effect and fitness."""
+    state = workshop.ledger.state()
+    entry = state.candidates[candidate.id]
+    decided = [d for d in workshop.ledger.at_index(RungDecided, journal.index)
+               if d.candidate_id == candidate.id]  # fmt: skip
+    verdict = after_race(
+        decided[-1].decision,
+        results.best_comparison(workshop, state, entry),
+        baseline=workshop.candidate("baseline").id,
+    )
+    final = results.final_comparison(workshop, state, entry)
+    judged = journal.recorded(JudgementGiven, candidate_id=candidate.id)
+    fitness = None
+    if final is not None:  # whoever was dropped on the way is no parent: its numbers are of a
+        # shorter training, and no fair comparison with the others
+        fitness = fitness_of(workshop, state, final, judged.quality if judged else None)
+    return VerdictReached(
+        index=journal.index, candidate_id=candidate.id, verdict=verdict, fitness=fitness
+    )
+
+
+def fitness_of(
+    workshop: Workshop, state: State, comparison: Comparison, quality: float | None
+) -> Fitness:
+    """Return what the search climbs, from effects after the whole schedule."""
+    baseline = state.candidates[workshop.candidate("baseline").id]
+    tasks = [
+        TaskResult(
+            metric=task.metric,
+            effect=comparison.tasks[task.name],
+            noise=task.noise,
+            baseline=_baseline_metric(workshop, baseline, task.name, task.metric),
+        )
+        for task in workshop.preset.tasks
+    ]
+    compose = composite_by_name(workshop.config.evidence.fitness)
+    rules = FitnessRules(
+        pair_deviation=pair_noise(workshop), prior_spread=workshop.preset.rungs[-1].spread
+    )
+    return compose(comparison.combined, tasks, quality, rules)
+
+
+def pair_noise(workshop: Workshop) -> float:
+    """Return the deviation of one combined paired difference, in units of noise.
+
+    Each side has deviation 1 in each task; pairing is taken to buy nothing, tasks to be
+    independent.
+    """
+    return math.sqrt(2.0 / len(workshop.preset.tasks))
+
+
+def _baseline_metric(workshop: Workshop, baseline: Entry, task: str, metric: str) -> float:
+    level = workshop.level(len(workshop.preset.rungs) - 1)
+    values = [
+        getattr(t.measurement.scores[task], metric)
+        for t in results.trials_at(baseline, Stage.SEARCH, level)
+        if t.measurement
+    ]
+    return max(math.fsum(values) / len(values), 1e-6)
+
+
+def _measured(workshop: Workshop, candidate: Candidate, level: int) -> Comparison:
+    state = workshop.ledger.state()
+    entry = state.candidates[candidate.id]
+    baseline = state.candidates[workshop.candidate("baseline").id]
+    found = results.comparison_at(workshop, entry, baseline, level=level)
+    if found is None:
+        raise AssertionError(f"{candidate.id} has completed a rung but has no pair")
+    return found
+
+
+def _population(workshop: Workshop, state: State, level: int) -> list[float]:
+    """Return the combined effects at one level of all earlier candidates that reached it."""
+    baseline = state.candidates[workshop.candidate("baseline").id]
+    found = [
+        results.comparison_at(workshop, entry, baseline, level=level)
+        for entry in state.candidates.values()
+        if entry.index >= 0
+    ]
+    return [comparison.combined.mean for comparison in found if comparison]
+
+
+def _bar(workshop: Workshop, state: State) -> float:
+    """Return the effect that a candidate must beat to become a parent: that of the worst parent."""
+    finals = _population(workshop, state, workshop.level(len(workshop.preset.rungs) - 1))
+    if len(finals) < MIN_RIVALS:
+        return 0.0
+    place = max(MIN_RIVALS, math.ceil(TOP_SHARE * len(finals)))
+    return max(0.0, sorted(finals, reverse=True)[place - 1])

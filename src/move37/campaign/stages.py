@@ -1,0 +1,226 @@
+"""The stages around the search: what is run before it, and what decides after it.
+
+`prepare` trains what everyone is compared with. `confirm` tests the winners again with fresh seeds
+and fresh text: only that is a claim. `meet_opponents` sets the best of the gallery beside known
+mixers, with the same fresh seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+
+from move37.campaign import results, rules
+from move37.campaign.workshop import CAMPAIGN, Stopped, Workshop
+from move37.core.candidate import Candidate
+from move37.core.claims import RungChoice, RungDecision, VerdictKind
+from move37.core.events import ProbesRan, RootAdded, VerdictReached
+from move37.core.trial import Outcome, Trial
+from move37.evidence.confirmation import ConfirmationChoice, ConfirmationRules, assess
+from move37.evidence.fdr import OnlineTest, next_level
+from move37.evidence.verdicts import after_confirmation, after_race
+from move37.memory.journal import Journal
+from move37.memory.state import Entry
+
+ATTENTION_MAY = ("cost", "state_size")
+"""Probes that softmax attention cannot pass and, as a reference, need not."""
+
+
+class BaselineFailed(Stopped):
+    """The baseline itself did not train: nothing can be compared with it."""
+
+
+def prepare(workshop: Workshop, pool: Executor) -> None:
+    """Probe and train roots and baseline with every search seed; verdicts make roots parents.
+
+    Raises:
+        BaselineFailed: the baseline's trial did not complete.
+    """
+    journal = Journal(workshop.ledger, CAMPAIGN)
+    added = workshop.ledger.at_index(RootAdded, CAMPAIGN)
+    names = {event.candidate.id: event for event in added if event.role != "opponent"}
+    plans = [
+        (event.candidate, rung, seed)
+        for event in names.values()
+        for rung in range(len(workshop.preset.rungs))
+        for seed in workshop.rung_seeds(rung)
+    ]
+    for event in names.values():
+        _probe_reference(workshop, journal, event.candidate)
+    for trial in pool.map(lambda p: _chain(workshop, journal, p), plans):
+        if trial.outcome is not Outcome.COMPLETED:
+            raise BaselineFailed(
+                f"{trial.spec.candidate_id} did not train ({trial.outcome}: {trial.reason}); "
+                "roots and baseline must, or nothing can be compared"
+            )
+    for event in names.values():
+        if event.role == "root":
+            _root_verdict(workshop, journal, event.candidate)
+
+
+def _chain(workshop: Workshop, journal: Journal, plan: tuple[Candidate, int, int]) -> Trial:
+    """Run a trial after the ones below it, so that it can go on from their weights."""
+    candidate, rung, seed = plan
+    for below in range(rung):
+        if seed in workshop.rung_seeds(below):
+            workshop.search_trial(journal, candidate, below, seed)
+    return workshop.search_trial(journal, candidate, rung, seed)
+
+
+def _probe_reference(workshop: Workshop, journal: Journal, candidate: Candidate) -> None:
+    journal.once(
+        ProbesRan,
+        lambda: ProbesRan(
+            index=CAMPAIGN,
+            candidate_id=candidate.id,
+            report=workshop.probe(candidate, allow=ATTENTION_MAY),
+        ),
+        match={"candidate_id": candidate.id},
+    )
+
+
+def _root_verdict(workshop: Workshop, journal: Journal, root: Candidate) -> None:
+    def reach() -> VerdictReached:
+        state = workshop.ledger.state()
+        found = results.final_comparison(workshop, state, state.candidates[root.id])
+        if found is None:
+            raise BaselineFailed(f"root {root.id} has no pair with the baseline")
+        decision = RungDecision(
+            choice=RungChoice.DROP, reason="a root: where the search starts", probability=0.0
+        )
+        return VerdictReached(
+            index=CAMPAIGN,
+            candidate_id=root.id,
+            verdict=after_race(decision, found, baseline=workshop.candidate("baseline").id),
+            fitness=rules.fitness_of(workshop, state, found, None),
+        )
+
+    journal.once(VerdictReached, reach, match={"candidate_id": root.id})
+
+
+def confirm(workshop: Workshop, pool: Executor, *, most: int = 8) -> None:
+    """Test the most promising candidates with fresh seeds, until time or candidates run out.
+
+    Candidates come by shrunk search effect; each is one test of the online false-discovery control,
+    whose level is fixed when the test starts and counts every earlier test of the campaign.
+    """
+    for entry in _to_confirm(workshop)[:most]:
+        if not workshop.watch.may_go_on():
+            return
+        try:
+            _confirm_one(workshop, pool, entry)
+        except _OutOfBudget:
+            return
+
+
+class _OutOfBudget(Exception):
+    """The clock ran out within a confirmation; it goes on when the campaign does."""
+
+
+def _to_confirm(workshop: Workshop) -> list[Entry]:
+    """List promoted candidates without a confirmation, the fittest first."""
+    entries = [
+        entry
+        for entry in workshop.ledger.state().candidates.values()
+        if entry.fitness and entry.verdict and entry.verdict.kind is VerdictKind.PROMOTED
+    ]
+    return sorted(entries, key=lambda e: (-(e.fitness.value if e.fitness else 0.0), e.index))
+
+
+def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
+    """Add fresh seeds until the e-value decides; record the verdict."""
+    journal = Journal(workshop.ledger, entry.index)
+    evidence = workshop.config.evidence
+    limits = ConfirmationRules(
+        seeds_min=evidence.confirm_seeds_min, seeds_max=evidence.confirm_seeds_max
+    )
+    level = next_level(_earlier_tests(workshop), alpha=evidence.level)
+    n_seeds = limits.seeds_min
+    while True:
+        ours, theirs = _fresh_trials(workshop, pool, journal, entry.candidate, n_seeds)
+        found = results.compare_trials(workshop, ours, theirs)
+        decision = assess(
+            list(found.differences.values()) if found else [],
+            level=level,
+            rules=limits,
+            n_failed=sum(t.outcome is not Outcome.COMPLETED for t in ours),
+        )
+        if decision.choice is not ConfirmationChoice.NEED_SEED:
+            break
+        n_seeds += 1
+    baseline = workshop.candidate("baseline").id
+    workshop.ledger.append(
+        VerdictReached(
+            index=entry.index,
+            candidate_id=entry.id,
+            verdict=after_confirmation(decision, found, baseline=baseline),
+        )
+    )
+
+
+def _earlier_tests(workshop: Workshop) -> Iterator[OnlineTest]:
+    """Yield the finished confirmations in ledger order. They never overlap: one driver."""
+    records = workshop.ledger.records([VerdictReached])
+    for record in records:
+        event = record.event
+        if isinstance(event, VerdictReached) and event.verdict.level is not None:
+            yield OnlineTest(
+                id=f"{event.candidate_id}@{record.seq}",
+                started=2 * record.seq,
+                finished=2 * record.seq + 1,
+                e_value=event.verdict.e_value,
+            )
+
+
+def _fresh_trials(
+    workshop: Workshop, pool: Executor, journal: Journal, candidate: Candidate, n_seeds: int
+) -> tuple[list[Trial], list[Trial]]:
+    """Return the candidate's and the baseline's trials on the first `n_seeds` fresh seeds."""
+    seeds = [workshop.confirm_seed(k) for k in range(n_seeds)]
+    campaign = Journal(workshop.ledger, CAMPAIGN)
+    baseline = workshop.candidate("baseline")
+    jobs: list[Callable[[], Trial]] = []
+    for seed in seeds:
+        jobs.append(lambda s=seed: _if_time(workshop, journal, candidate, s))
+        jobs.append(lambda s=seed: _if_time(workshop, campaign, baseline, s))
+    trials = list(pool.map(lambda job: job(), jobs))
+    return trials[0::2], trials[1::2]
+
+
+def _if_time(workshop: Workshop, journal: Journal, candidate: Candidate, seed: int) -> Trial:
+    if not workshop.watch.may_go_on():
+        raise _OutOfBudget
+    return workshop.confirm_trial(journal, candidate, seed)
+
+
+def meet_opponents(workshop: Workshop, pool: Executor) -> None:
+    """Train the opponents with the fresh seeds of the gallery's best, as far as time allows."""
+    best = best_confirmed(workshop)
+    if best is None or best.verdict is None:
+        return
+    campaign = Journal(workshop.ledger, CAMPAIGN)
+    opponents = [
+        event.candidate
+        for event in workshop.ledger.at_index(RootAdded, CAMPAIGN)
+        if event.role == "opponent"
+    ]
+    jobs = [(opponent, seed) for seed in best.verdict.seeds for opponent in opponents]
+
+    def run(job: tuple[Candidate, int]) -> None:
+        if workshop.watch.may_go_on():
+            workshop.confirm_trial(campaign, *job)
+
+    list(pool.map(run, jobs))
+
+
+def best_confirmed(workshop: Workshop) -> Entry | None:
+    """Return the gallery's entry with the largest effect on fresh seeds."""
+    confirmed = [
+        entry
+        for entry in workshop.ledger.state().candidates.values()
+        if entry.verdict and entry.verdict.kind is VerdictKind.CONFIRMED and entry.verdict.effect
+    ]
+    return max(
+        confirmed, key=lambda e: e.verdict.effect.mean if e.verdict and e.verdict.effect else 0.0,
+        default=None,
+    )  # fmt: skip

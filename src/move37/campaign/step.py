@@ -1,0 +1,136 @@
+"""One candidate's journey, from the choice of its parents to the lesson. The file to read first.
+
+Every stage is `journal.once(event, make)`: what the ledger holds is reused, what it lacks is made.
+So a step that was killed anywhere is simply taken again.
+"""
+
+from __future__ import annotations
+
+from move37.campaign import brief, results, rules
+from move37.campaign.workshop import Workshop
+from move37.core.candidate import Candidate
+from move37.core.claims import RungChoice, Verdict, VerdictKind
+from move37.core.events import (
+    CandidateProposed,
+    CandidateRepaired,
+    CandidateStarted,
+    CardsRead,
+    JudgementGiven,
+    LessonWritten,
+    NoveltyJudged,
+    ParentsChosen,
+    ProbesRan,
+    RungDecided,
+    VerdictReached,
+)
+from move37.core.trial import Outcome
+from move37.memory.journal import Journal
+from move37.memory.state import State
+
+
+def take_step(workshop: Workshop, index: int) -> None:
+    """Take candidate `index` all the way; afterwards the ledger holds its verdict and lesson.
+
+    Raises:
+        Stopped: somebody asked to stop; take the step again to go on.
+        NoProposal: the Researcher has nothing new to offer.
+        LabError, LedgerError: the laboratory or the ledger is broken.
+    """
+    journal = Journal(workshop.ledger, index)
+    state = workshop.ledger.state(before_index=index - workshop.config.search.lag)
+    journal.once(CandidateStarted, lambda: CandidateStarted(index=index, driver=workshop.driver))
+
+    parents = journal.once(ParentsChosen, lambda: rules.choose_parents(workshop, state, index))
+    cards = journal.once(CardsRead, lambda: brief.read_cards(workshop, state, parents))
+    proposal = journal.once(
+        CandidateProposed, lambda: brief.propose(workshop, state, parents, cards)
+    )
+    candidate = proposal.candidate
+    failure = try_out(workshop, journal, state, candidate)
+    for _ in range(workshop.config.search.repairs):
+        if failure is None:
+            break
+        broken = candidate
+        repaired = journal.recorded(CandidateRepaired, parent=broken.id) or brief.repair(
+            workshop, journal, state, broken, failure
+        )
+        if repaired is None:
+            break
+        conclude(workshop, journal, state, broken, failure)
+        candidate = repaired.candidate
+        failure = try_out(workshop, journal, state, candidate)
+    conclude(workshop, journal, state, candidate, failure)
+
+
+def try_out(
+    workshop: Workshop, journal: Journal, state: State, candidate: Candidate
+) -> results.Failure | None:
+    """Judge novelty, probe, and train rung by rung; return why it failed, if it failed."""
+    novelty = journal.once(
+        NoveltyJudged,
+        lambda: rules.judge_novelty(state, journal.index, candidate),
+        match={"candidate_id": candidate.id},
+    )
+    if not novelty.is_novel:
+        return results.Failure(reason=novelty.reason, repairable=False)
+    probes = journal.once(
+        ProbesRan,
+        lambda: ProbesRan(
+            index=journal.index,
+            candidate_id=candidate.id,
+            report=workshop.probe(candidate),
+        ),
+        match={"candidate_id": candidate.id},
+    )
+    if not probes.report.passed:
+        return results.Failure.of_probes(probes.report)
+    for rung in range(len(workshop.preset.rungs)):
+        for seed in workshop.rung_seeds(rung):
+            trial = workshop.search_trial(journal, candidate, rung, seed)
+            if trial.outcome is not Outcome.COMPLETED:
+                return results.Failure.of_trial(trial, probes.report)
+        decided = journal.once(
+            RungDecided,
+            lambda rung=rung: rules.race(workshop, state, journal.index, candidate, rung),
+            match={"candidate_id": candidate.id, "rung": rung},
+        )
+        if decided.decision.choice is not RungChoice.GO_ON:
+            return None
+    return None
+
+
+def conclude(
+    workshop: Workshop,
+    journal: Journal,
+    state: State,
+    candidate: Candidate,
+    failure: results.Failure | None,
+) -> None:
+    """Judge, reach the verdict, seal it, and only then explain."""
+    same = {"candidate_id": candidate.id}
+    if failure is None and workshop.config.search.use_judge:
+        journal.once(JudgementGiven, lambda: brief.assess(workshop, journal, candidate), match=same)
+    journal.once(
+        VerdictReached,
+        lambda: _verdict(workshop, journal, candidate, failure),
+        match=same,
+    )
+    journal.once(
+        LessonWritten, lambda: brief.explain(workshop, journal, state, candidate), match=same
+    )
+    workshop.forget_lost(candidate)
+
+
+def _verdict(
+    workshop: Workshop,
+    journal: Journal,
+    candidate: Candidate,
+    failure: results.Failure | None,
+) -> VerdictReached:
+    if failure is not None:
+        return VerdictReached(
+            index=journal.index,
+            candidate_id=candidate.id,
+            verdict=Verdict(kind=VerdictKind.REJECTED, reason=failure.reason),
+        )
+    return rules.search_verdict(workshop, journal, candidate)

@@ -1,0 +1,89 @@
+"""When to stop: a clock that earlier sessions have already used, and a flag that Ctrl-C sets."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from move37.core.config import BudgetConfig
+from move37.core.events import SessionClosed, SessionOpened
+
+
+class Stopwatch:
+    """Wall clock of a campaign over all its sessions, and the request to stop.
+
+    Args:
+        budget: what the campaign may use in all.
+        used_seconds: what earlier sessions used, see `used_before`.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        budget: BudgetConfig,
+        *,
+        used_seconds: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._budget = budget
+        self._used = used_seconds
+        self._clock = clock
+        self._start = clock()
+        self._stop = threading.Event()
+
+    @property
+    def session_seconds(self) -> float:
+        """Wall clock since this session began."""
+        return self._clock() - self._start
+
+    @property
+    def left_seconds(self) -> float:
+        """Wall clock left to the campaign; never below 0."""
+        return max(0.0, self._budget.wall_seconds - self._used - self.session_seconds)
+
+    @property
+    def search_left_seconds(self) -> float:
+        """Wall clock left before confirmation must begin."""
+        kept = self._budget.confirm_share * self._budget.wall_seconds
+        return max(0.0, self.left_seconds - kept)
+
+    def may_search(self, index: int) -> bool:
+        """Whether candidate `index` may begin."""
+        limit = self._budget.max_candidates
+        is_within = limit is None or index < limit
+        return is_within and self.search_left_seconds > 0 and not self.is_stopped
+
+    def may_go_on(self) -> bool:
+        """Whether anything at all may begin."""
+        return self.left_seconds > 0 and not self.is_stopped
+
+    def stop(self) -> None:
+        """Ask everyone to come to an end."""
+        self._stop.set()
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether somebody asked to stop."""
+        return self._stop.is_set()
+
+
+def used_before(sessions: Iterable[tuple[float, object]]) -> float:
+    """Return the wall clock that earlier sessions used, killed ones included.
+
+    Args:
+        sessions: (time in seconds, event) for every event of the campaign, in order. A session
+            that was never closed is counted to its last event.
+    """
+    total, opened, last = 0.0, None, 0.0
+    for moment, event in sessions:
+        match event:
+            case SessionOpened():
+                if opened is not None:
+                    total += last - opened
+                opened = moment
+            case SessionClosed():
+                total += event.wall_seconds
+                opened = None
+        last = moment
+    return total + (last - opened if opened is not None else 0.0)

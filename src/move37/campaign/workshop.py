@@ -1,0 +1,188 @@
+"""Everything one campaign works with, in one record; and how a trial is run and kept.
+
+The departments do not know each other: here their hands are joined.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from move37.campaign.stopping import Stopwatch
+from move37.cognition.library import Library
+from move37.core.budget import Limits
+from move37.core.candidate import Candidate
+from move37.core.claims import VerdictKind
+from move37.core.config import CampaignConfig, Preset
+from move37.core.errors import LabError, Move37Error
+from move37.core.events import RootAdded, TrialFinished, TrialStarted
+from move37.core.trial import Outcome, ProbeReport, Stage, Trial, TrialSpec
+from move37.lab.laboratory import Laboratory
+from move37.lab.probes import probe
+from move37.lab.trials import TrialRequest, run_trial
+from move37.memory.artefacts import Artefacts
+from move37.memory.journal import Journal
+from move37.memory.ledger import Ledger
+from move37.team.protocols import Analyst, Engineer, Judge, Researcher
+
+PROBE_LIMITS = Limits(wall_seconds=60.0, cpu_seconds=30.0, memory_bytes=2**30)
+CAMPAIGN = -1
+"""The index of events that belong to the campaign as a whole."""
+
+
+class Stopped(Move37Error):
+    """Somebody asked to stop: whatever was going on is dropped, and taken up again on resume."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Team:
+    """Who proposes, repairs, explains and judges."""
+
+    researcher: Researcher
+    engineer: Engineer
+    analyst: Analyst
+    judge: Judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workshop:
+    """A campaign's config, memory, laboratory, team and clock."""
+
+    config: CampaignConfig
+    preset: Preset
+    ledger: Ledger
+    artefacts: Artefacts
+    laboratory: Laboratory
+    team: Team
+    library: Library
+    watch: Stopwatch
+    secret: bytes
+    """Drawn once per campaign; seeds of held-out data depend on it."""
+    driver: str
+
+    def candidate(self, role: str, name: str | None = None) -> Candidate:
+        """Return the candidate that was added with this role (`root`, `baseline`, `opponent`)."""
+        return next(
+            event.candidate
+            for event in self.ledger.at_index(RootAdded, CAMPAIGN)
+            if event.role == role and name in (None, event.candidate.idea.name)
+        )
+
+    def search_seed(self, k: int) -> int:
+        """Return the k-th seed that search uses."""
+        return derive_seed(self.config.seed, Stage.SEARCH, k)
+
+    def confirm_seed(self, k: int) -> int:
+        """Return the k-th fresh seed, never used by search."""
+        return derive_seed(self.config.seed, Stage.CONFIRM, k)
+
+    def rung_seeds(self, rung: int) -> tuple[int, ...]:
+        """Return the search seeds that must have reached a rung before racing decides."""
+        return tuple(self.search_seed(k) for k in range(self.preset.rungs[rung].n_seeds))
+
+    def level(self, rung: int) -> int:
+        """Return the first rung with as many steps: trials are keyed by it."""
+        steps = self.preset.rungs[rung].steps
+        return next(i for i, r in enumerate(self.preset.rungs) if r.steps == steps)
+
+    def search_trial(self, journal: Journal, candidate: Candidate, rung: int, seed: int) -> Trial:
+        """Return the trial of a candidate at a rung, run now unless it was run before."""
+        level = self.level(rung)
+        spec = TrialSpec(candidate_id=candidate.id, stage=Stage.SEARCH, rung=level, seed=seed)
+        return self._trial(journal, candidate, spec, first=self._reached(spec))
+
+    def confirm_trial(self, journal: Journal, candidate: Candidate, seed: int) -> Trial:
+        """Return the trial of a candidate over the whole schedule with a fresh seed and text."""
+        level = self.level(len(self.preset.rungs) - 1)
+        spec = TrialSpec(candidate_id=candidate.id, stage=Stage.CONFIRM, rung=level, seed=seed)
+        return self._trial(journal, candidate, spec, first=None)
+
+    def probe(self, candidate: Candidate, *, allow: tuple[str, ...] = ()) -> ProbeReport:
+        """Run the admission probes at the preset's width."""
+        with self.stoppable():
+            report = probe(
+                lambda: self.laboratory.session(PROBE_LIMITS),
+                candidate.source,
+                d_model=self.preset.model.d_model,
+                n_heads=self.preset.model.n_heads,
+                allow=allow,
+            )
+        if self.watch.is_stopped and not report.passed:
+            raise Stopped("stopped during the probes")
+        return report
+
+    @contextlib.contextmanager
+    def stoppable(self) -> Iterator[None]:
+        """Read the lab's complaints as Stopped once somebody has asked to stop and shut it."""
+        try:
+            yield
+        except LabError as error:
+            if self.watch.is_stopped:
+                raise Stopped("stopped in the laboratory") from error
+            raise
+
+    def forget_lost(self, candidate: Candidate) -> None:
+        """Delete the weights of a candidate that was not promoted: nobody goes on from them."""
+        entry = self.ledger.state().candidates[candidate.id]
+        if entry.verdict and entry.verdict.kind is VerdictKind.PROMOTED:
+            return
+        for trial in entry.trials.values():
+            if trial.measurement and trial.measurement.weights:
+                self.artefacts.discard(trial.measurement.weights)
+
+    def _reached(self, spec: TrialSpec) -> Trial | None:
+        """Return the completed trial one rung below with the same seed, if its weights are kept."""
+        for level in range(spec.rung - 1, -1, -1):
+            below = TrialSpec(
+                candidate_id=spec.candidate_id, stage=spec.stage, rung=level, seed=spec.seed
+            )
+            event = self.ledger.trial(below)
+            measured = event.trial.measurement if event else None
+            if event and measured and self.artefacts.has(measured.weights):
+                return event.trial
+        return None
+
+    def _trial(
+        self, journal: Journal, candidate: Candidate, spec: TrialSpec, *, first: Trial | None
+    ) -> Trial:
+        def run() -> TrialFinished:
+            if self.watch.is_stopped:
+                raise Stopped("stopped before a trial")
+            journal.record(TrialStarted(index=journal.index, spec=spec))
+            request = TrialRequest(
+                spec=spec,
+                source=candidate.source,
+                preset=self.preset,
+                secret=self.secret,
+                first_step=self.preset.rungs[first.spec.rung].steps if first else 0,
+                snapshot=self._snapshot(first),
+            )
+            with self.stoppable():
+                result = run_trial(self.laboratory, request)
+            if self.watch.is_stopped and result.trial.outcome is not Outcome.COMPLETED:
+                raise Stopped("stopped during a trial")
+            return TrialFinished(
+                index=journal.index, trial=self._kept(result.trial, result.snapshot)
+            )
+
+        return journal.once(TrialFinished, run, match=spec).trial
+
+    def _snapshot(self, trial: Trial | None) -> bytes | None:
+        if trial is None or trial.measurement is None:
+            return None
+        return self.artefacts.get(trial.measurement.weights)
+
+    def _kept(self, trial: Trial, snapshot: bytes) -> Trial:
+        """Store the weights and write their digest into the trial."""
+        if trial.measurement is None:
+            return trial
+        digest = self.artefacts.put(snapshot)
+        return replace(trial, measurement=replace(trial.measurement, weights=digest))
+
+
+def derive_seed(campaign_seed: int, stage: Stage, k: int) -> int:
+    """Return a seed of 31 bits; stages never share one but by chance of 1 in 2^31."""
+    digest = hashlib.sha256(f"{campaign_seed}/{stage}/{k}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
