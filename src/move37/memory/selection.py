@@ -226,7 +226,9 @@ def discounted_bandit(
     """Choose an arm by Thompson sampling, older results fading: what helps early may not later.
 
     Each arm's chance of a reward has a Beta(1, 1) prior; a pull that was followed by n others
-    counts discount**n. Source: V. Raj and S. Kalyani, "Taming Non-stationary Bandits", arXiv 1707.09727.
+    counts discount**n.
+
+    Source: V. Raj and S. Kalyani, "Taming Non-stationary Bandits", arXiv 1707.09727.
 
     Raises:
         ConfigError: no arms.
