@@ -217,7 +217,8 @@ class State:
         )
 
     def before(self, index: int) -> State:
-        """Keep only what candidates below an index (and roots) produced."""
+        """Keep only what candidates below an index, and the campaign itself (roots), produced."""
+        index = max(index, 0)
         return State(
             entries={key: e.before(index) for key, e in self.entries.items() if e.index < index},
             openings={i: opening for i, opening in self.openings.items() if i < index},
