@@ -1,0 +1,199 @@
+"""What the verbs of the command line do: compute, then print with rich. No rule lives here."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from move37.campaign.assemble import RunFolder, open_workshop, stored_config
+from move37.campaign.progress import Progress, fold
+from move37.campaign.screen import Screen
+from move37.campaign.session import Ending, work
+from move37.campaign.settings import load_campaign, load_preset
+from move37.campaign.tables import (
+    effect_words,
+    escape_markup,
+    gallery_entries,
+    print_gallery,
+    probe_table,
+    progress_table,
+)
+from move37.campaign.workshop import PROBE_LIMITS
+from move37.core.config import CampaignConfig
+from move37.core.errors import ConfigError, SourceError, UnknownName
+from move37.insights.report import write_report
+from move37.lab.laboratory import Laboratory
+from move37.lab.probes import probe
+from move37.memory.ledger import Ledger
+
+MAY_CHANGE = {"budget", "workers"}
+"""What a later session may set anew; everything else would make it another campaign."""
+
+
+def run_campaign(
+    file: Path | None, overrides: dict[str, Any], *, runs: Path, unsandboxed: bool
+) -> None:
+    """Start a campaign or go on with it; print the gallery and where the report is."""
+    console = Console()
+    config, folder = settle(file, overrides, runs=runs)
+    preset = load_preset(config.preset)
+    going_on = folder.exists
+    console.print(
+        f"[bold]{config.name}[/]: {'going on' if going_on else 'starting'} from "
+        f"{', '.join(config.roots)}; preset {preset.name} ({preset.purpose}); seed {config.seed}"
+    )
+    console.print("[dim]opening the laboratory: a few seconds[/]")
+    with open_workshop(config, folder, unsandboxed=unsandboxed) as workshop:
+        if unsandboxed:
+            console.print("[bold red]candidates run WITHOUT a sandbox[/], with your rights")
+        else:
+            console.print(f"[dim]candidates run inside {workshop.laboratory.sandbox.name}[/]")
+        with Screen(console, workshop) as screen:
+            ending = work(workshop, screen.show)
+        events = list(workshop.ledger.events())
+        console.print(_ending_words(ending, config))
+        print_gallery(console, workshop.ledger)
+        console.print(f"report: {write_report(events, folder.path)}")
+
+
+def settle(
+    file: Path | None, overrides: dict[str, Any], *, runs: Path
+) -> tuple[CampaignConfig, RunFolder]:
+    """Return the config to run with: the stored one for a run that exists, else the asked one.
+
+    Raises:
+        ConfigError: a run of this name exists and is another campaign.
+    """
+    asked = load_campaign(file, overrides)
+    folder = RunFolder(path=runs / asked.name)
+    if not folder.exists:
+        return asked, folder
+    with Ledger.open(folder.ledger) as ledger:
+        stored = stored_config(ledger)
+    keep = asked.model_dump(include=MAY_CHANGE)
+    wanted = set(CampaignConfig.model_fields) if file else {k for k, v in overrides.items() if v}
+    differing = [
+        key for key in sorted(wanted - MAY_CHANGE) if getattr(asked, key) != getattr(stored, key)
+    ]
+    if differing:
+        raise ConfigError(
+            f"run {asked.name!r} is another campaign: {', '.join(differing)} differ; "
+            "choose another --name, or leave them out to go on"
+        )
+    return stored.model_copy(update={key: getattr(asked, key) for key in keep}), folder
+
+
+def _ending_words(ending: Ending, config: CampaignConfig) -> str:
+    if ending is Ending.STOPPED:
+        return "[bold]stopped[/]; the same command goes on where it was"
+    more = f"move37 run --name {config.name} --budget 1h"
+    return f"[bold]done[/]: {ending}; for more: {more}"
+
+
+def show_status(ledger: Ledger, *, as_json: bool) -> None:
+    """Print a run's progress."""
+    progress = fold(ledger.events())
+    if as_json:
+        _print_json(_progress_json(progress))
+        return
+    console = Console()
+    config = stored_config(ledger)
+    console.print(f"[bold]{config.name}[/]: preset {config.preset}, seed {config.seed}")
+    console.print(progress_table(progress))
+    print_gallery(console, ledger)
+
+
+def show_gallery(ledger: Ledger, *, as_json: bool) -> None:
+    """Print the gallery."""
+    if not as_json:
+        print_gallery(Console(), ledger)
+        return
+    _print_json(
+        [
+            {"id": e.id, "name": e.candidate.idea.name, "verdict": asdict(e.verdict)}
+            for e in gallery_entries(ledger)
+            if e.verdict
+        ]
+    )
+
+
+def show_candidate(ledger: Ledger, prefix: str, *, source_only: bool) -> None:
+    """Print one candidate.
+
+    Raises:
+        UnknownName: no candidate, or several, begin with `prefix`.
+    """
+    candidates = ledger.state().candidates
+    matches = [entry for id_, entry in candidates.items() if id_.startswith(prefix)]
+    if len(matches) != 1:
+        raise UnknownName.of("single candidate", prefix, [e.id for e in matches] or candidates)
+    (entry,) = matches
+    if source_only:
+        sys.stdout.write(entry.candidate.source)
+        return
+    console = Console()
+    idea = entry.candidate.idea
+    console.print(f"[bold]{entry.id}[/] {escape_markup(idea.name)}   ({entry.role})")
+    for label, text in (
+        ("motivation", idea.motivation),
+        ("mechanism", idea.mechanism),
+        ("made from", ", ".join(entry.candidate.parents)),
+        ("by", f"{entry.candidate.author} {entry.operator}"),
+        ("lesson", entry.lesson.text if entry.lesson else ""),
+    ):
+        if text:
+            console.print(f"[dim]{label}[/] {escape_markup(text)}", highlight=False)
+    if entry.verdict:
+        console.print(
+            f"[dim]verdict[/] {entry.verdict.kind}: {escape_markup(entry.verdict.reason)}"
+        )
+        for task, effect in (entry.verdict.task_effects or {}).items():
+            console.print(f"  {task:22} {effect_words(effect)}  ({effect.n_pairs} seeds)")
+    if entry.probes:
+        console.print(probe_table(entry.probes))
+
+
+def check_layer(
+    file: Path, *, d_model: int, n_heads: int, unsandboxed: bool, as_json: bool
+) -> bool:
+    """Probe a layer file; return whether every probe passed.
+
+    Raises:
+        ConfigError: the file cannot be read, or heads do not divide the width.
+    """
+    if d_model < 1 or n_heads < 1 or d_model % n_heads:
+        raise ConfigError(f"--heads {n_heads} must divide --width {d_model}")
+    try:
+        source = file.read_text("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"no file {file}; give the path of a layer") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{file} cannot be read as text: {error}") from error
+    with Laboratory(unsandboxed=unsandboxed) as laboratory:
+        report = probe(
+            lambda: laboratory.session(PROBE_LIMITS), source, d_model=d_model, n_heads=n_heads
+        )
+    if as_json:
+        _print_json(asdict(report))
+    else:
+        console = Console()
+        console.print(probe_table(report))
+        words = "every probe passed" if report.passed else f"{report.outcome}: {report.reason}"
+        console.print(escape_markup(words), highlight=False)
+    return report.passed
+
+
+def _progress_json(progress: Progress) -> dict[str, Any]:
+    raw = asdict(progress)
+    raw["running"] = {str(k): v for k, v in progress.running.items()}
+    return raw
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout, indent=2, sort_keys=True, ensure_ascii=False)
+    sys.stdout.write("\n")

@@ -1,0 +1,118 @@
+"""One session of a campaign: prepare, search, confirm, compare; in a thread, to be watched.
+
+The main thread keeps the screen and Ctrl-C. A stop shuts the laboratory; whatever was in flight is
+not recorded, and the next session takes it up.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import StrEnum
+
+from move37.campaign import stages
+from move37.campaign.loop import search
+from move37.campaign.progress import Progress, advance
+from move37.campaign.workshop import Stopped, Workshop
+from move37.core.events import SessionClosed
+from move37.team.protocols import NoProposal
+
+REFRESH_SECONDS = 0.5
+
+
+class Ending(StrEnum):
+    """Why a session ended."""
+
+    BUDGET = "the budget is used"
+    CANDIDATES = "all candidates were tried"
+    STOPPED = "stopped by hand"
+    EXHAUSTED = "the researcher has nothing new to propose"
+
+
+class Session(threading.Thread):
+    """The work of one session, off the main thread."""
+
+    def __init__(self, workshop: Workshop, *, n_workers: int) -> None:
+        super().__init__(name="campaign", daemon=True)
+        self._workshop = workshop
+        self._n_workers = n_workers
+        self.stage = "preparing"
+        """What is being done now, for a screen."""
+        self.ending: Ending | None = None
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Do all stages; leave how it ended in `ending` or `error`."""
+        try:
+            with ThreadPoolExecutor(self._n_workers) as pool:
+                self.ending = self._stages(pool)
+        except Stopped as stopped:
+            self.ending = Ending.STOPPED if self._workshop.watch.is_stopped else None
+            self.error = None if self.ending else stopped
+        except BaseException as error:  # noqa: BLE001 - carried to the main thread, raised there
+            self.error = error
+
+    def _stages(self, pool: ThreadPoolExecutor) -> Ending:
+        workshop = self._workshop
+        stages.prepare(workshop, pool)
+        self.stage = "searching"
+        ending = None
+        try:
+            search(workshop, pool, n_workers=self._n_workers)
+        except NoProposal:
+            ending = Ending.EXHAUSTED
+        self.stage = "confirming"
+        stages.confirm(workshop, pool)
+        self.stage = "comparing"
+        stages.meet_opponents(workshop, pool)
+        if workshop.watch.is_stopped:
+            return Ending.STOPPED
+        used_up = workshop.watch.left_seconds <= 0 or workshop.watch.search_left_seconds <= 0
+        return ending or (Ending.BUDGET if used_up else Ending.CANDIDATES)
+
+
+def work(workshop: Workshop, watch: Callable[[Session, Progress], None]) -> Ending:
+    """Run a session to its end, showing progress; Ctrl-C stops it in good order.
+
+    Args:
+        workshop: from `open_workshop`.
+        watch: called about twice a second with the session and what it has come to.
+
+    Raises:
+        LabError, LedgerError, BaselineFailed: the campaign cannot go on; what was finished is kept.
+    """
+    n_workers = workshop.config.workers or len(os.sched_getaffinity(0))
+    session = Session(workshop, n_workers=n_workers)
+    progress, seen = Progress(), 0
+    session.start()
+    try:
+        while session.is_alive():
+            session.join(REFRESH_SECONDS)
+            progress, seen = _catch_up(workshop, progress, seen)
+            watch(session, progress)
+    except KeyboardInterrupt:
+        workshop.watch.stop()
+        workshop.laboratory.close()
+        session.join()
+    ending = session.ending
+    workshop.ledger.append(
+        SessionClosed(
+            driver=workshop.driver,
+            reason=str(session.error or ending),
+            wall_seconds=workshop.watch.session_seconds,
+        )
+    )
+    if session.error is not None:
+        raise session.error
+    if ending is None:
+        raise AssertionError("a session ended without an ending and without an error")
+    return ending
+
+
+def _catch_up(workshop: Workshop, progress: Progress, seen: int) -> tuple[Progress, int]:
+    for record in workshop.ledger.records(since=seen):
+        progress = advance(progress, record.event)
+        seen = record.seq + 1
+    return progress, seen

@@ -1,0 +1,102 @@
+"""Tables for the terminal: a campaign's numbers, its gallery, a probe report. Text only."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from move37.campaign.assemble import stored_config
+from move37.campaign.progress import Progress
+from move37.core.claims import Effect, VerdictKind
+from move37.core.trial import ProbeReport
+from move37.memory.ledger import Ledger
+from move37.memory.state import Entry
+
+
+def progress_table(progress: Progress) -> Table:
+    """Return the numbers of a campaign as a small table."""
+    table = Table.grid(padding=(0, 2))
+    best = "none yet"
+    if progress.best_effect:
+        best = f"{progress.names.get(progress.best_id, '')} {effect_words(progress.best_effect)}"
+    failures = ", ".join(f"{n} {kind}" for kind, n in sorted(progress.failures.items()))
+    verdicts = ", ".join(f"{n} {kind}" for kind, n in sorted(progress.verdicts.items()))
+    table.add_row("candidates", f"{progress.n_candidates} ({progress.n_repeats} repeats, "
+                                f"{progress.n_repairs} repairs)")  # fmt: skip
+    table.add_row("trials", str(progress.n_trials))
+    table.add_row("verdicts", verdicts or "none yet")
+    table.add_row("failures", failures or "none")
+    table.add_row("best in search", f"{best}   [dim](optimistic: chosen by search)[/]")
+    table.add_row("gallery", f"{len(progress.gallery)} confirmed on fresh seeds")
+    return table
+
+
+def effect_words(effect: Effect) -> str:
+    """Return an effect as people read it."""
+    return f"{effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]"
+
+
+def gallery_entries(ledger: Ledger) -> list[Entry]:
+    """Return the confirmed candidates, the largest effect on fresh seeds first."""
+    entries = [
+        entry
+        for entry in ledger.state().candidates.values()
+        if entry.verdict and entry.verdict.kind in (VerdictKind.CONFIRMED, VerdictKind.VERIFIED)
+    ]
+    return sorted(entries, key=lambda e: -_mean(e))
+
+
+def _mean(entry: Entry) -> float:
+    return entry.verdict.effect.mean if entry.verdict and entry.verdict.effect else 0.0
+
+
+def print_gallery(console: Console, ledger: Ledger) -> None:
+    """Print the gallery as a table."""
+    entries = gallery_entries(ledger)
+    if not entries:
+        console.print("gallery: empty; nothing has held up on fresh seeds yet")
+        return
+    baseline = stored_config(ledger).baseline
+    table = Table(
+        title=f"Gallery: effect over {baseline} on fresh seeds and text, in noise units",
+        title_justify="left",
+    )
+    for heading in ("id", "name", "effect [95 %]", "seeds", "e-value", "parameters", "state bytes"):
+        table.add_column(heading, justify="left" if heading in ("id", "name") else "right")
+    for entry in entries:
+        verdict = entry.verdict
+        if verdict is None or verdict.effect is None:
+            continue
+        cost = next((t.measurement.cost for t in entry.trials.values() if t.measurement), None)
+        table.add_row(
+            entry.id,
+            escape_markup(entry.candidate.idea.name),
+            effect_words(verdict.effect),
+            str(verdict.effect.n_pairs),
+            f"{verdict.e_value:.3g}" if verdict.e_value is not None else "",
+            f"{cost.n_parameters:,}" if cost else "",
+            f"{entry.probes.state_bytes:,}" if entry.probes else "",
+        )
+    console.print(table)
+
+
+def escape_markup(text: str) -> str:
+    """Return untrusted text so that the terminal shows it and does nothing else."""
+    return escape("".join(c if c.isprintable() else "�" for c in text))
+
+
+def probe_table(report: ProbeReport) -> Table:
+    """Return the probes' verdicts as a table, breaches first in words."""
+    table = Table(title="Admission probes", title_justify="left")
+    for heading in ("probe", "verdict", "breach", "limit", "smallest input that shows it"):
+        table.add_column(heading)
+    for verdict in report.verdicts:
+        table.add_row(
+            verdict.name,
+            "[green]passed[/]" if verdict.passed else "[bold red]FAILED[/]",
+            f"{verdict.breach:.3g}",
+            f"{verdict.limit:.3g}",
+            escape_markup(verdict.detail),
+        )
+    return table
