@@ -29,7 +29,8 @@ Why evasions fail, in the order a clever author would try them:
 - *Remember earlier calls,* or learn from them: order and company differ between A and B, and some
   windows come twice to B. Answers that depend on what was asked before contradict themselves.
 - *Mix the rows of a batch:* company differs between A and B, and size between first and second ask.
-- *Answer garbage:* a wrong kind, shape or dtype is CRASHED, a non-finite number DIVERGED: no score.
+- *Answer garbage:* another message is FORGED, a wrong shape or dtype CRASHED, a number that is not
+  finite DIVERGED: no score either way.
 
 Residual. (1) The bound above: with 64 windows, a gain of 0.01 nats from answers worth 2 nats each
 escapes 7 times in 10 in one trial, once in 13 over the eight trials of a confirmation. (2) A next
@@ -46,7 +47,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -210,7 +211,7 @@ class _Examiner:
         worst = int(size_P.argmax())
         if size_P[worst] <= AGREEMENT_LIMIT:
             return
-        token = int(np.abs(first_PV[worst] - second_PV[worst]).argmax())
+        token = int(np.abs(np.exp(first_PV[worst]) - np.exp(second_PV[worst])).argmax())
         forged = Forged(
             check=check,
             task=window.task,
@@ -238,11 +239,11 @@ def _checked(reply: Message, shape: tuple[int, ...]) -> np.ndarray:
     Raises:
         _NoScoreError: not finite float32 logits of this shape.
     """
-    if reply.kind == "failed":
-        raise _NoScoreError(_own_words(reply.fields))
     logits = reply.arrays.get("logits")
     if reply.kind != "logits" or logits is None:
-        raise _no_score(Outcome.CRASHED, f"asked for logits, got a reply {reply.kind[:40]!r}")
+        raise _no_score(
+            Outcome.FORGED, f"broke the protocol: asked for logits, got a reply {reply.kind[:40]!r}"
+        )
     if logits.shape != shape or logits.dtype != np.float32:
         raise _no_score(
             Outcome.CRASHED,
@@ -252,14 +253,6 @@ def _checked(reply: Message, shape: tuple[int, ...]) -> np.ndarray:
         where = tuple(int(i) for i in np.argwhere(~np.isfinite(logits))[0])
         raise _no_score(Outcome.DIVERGED, f"held-out logits are not finite, first at {where}")
     return logits
-
-
-def _own_words(fields: dict[str, Any]) -> ScoreResult:
-    """Return a failure as the child tells it: only outcomes that hurt nobody but itself."""
-    allowed = {str(o): o for o in (Outcome.CRASHED, Outcome.DIVERGED, Outcome.OUT_OF_MEMORY)}
-    outcome = allowed.get(str(fields.get("outcome")), Outcome.CRASHED)
-    reason = f"while answering: {str(fields.get('reason', 'no reason given'))[:500]}"
-    return ScoreResult(outcome=outcome, reason=reason)
 
 
 def _no_score(outcome: Outcome, reason: str) -> _NoScoreError:

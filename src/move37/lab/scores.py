@@ -44,7 +44,7 @@ class Forged:
     size: float
     limit: float
     token: int = -1
-    """Where the two answers differ most."""
+    """Whose probability differs most."""
     first: float = math.nan
     second: float = math.nan
     """Log-probability of that token in both answers."""
