@@ -49,18 +49,31 @@ def crossover(first: Description, second: Description, rng: random.Random) -> Va
 
     At least one trait is taken and at least one left, where two or more differ.
     """
-    differing = [name for name in _trait_names(first, second) if _differs(first, second, name)]
+    differing = differing_traits(first, second)
     if not differing:
         return None
     most = max(1, len(differing) - 1)
-    chosen = sorted(rng.sample(differing, rng.randint(1, min(most, 4))))
-    child = first
-    for name in chosen:
-        child = _with_trait(child, second, name)
-    child = canonical(child)
+    child, moves, steps = first, [], []
+    for name in sorted(rng.sample(differing, rng.randint(1, min(most, 4)))):
+        taken = with_trait(child, second, name)
+        if taken != child:
+            child = taken
+            moves.append(f"take:{name}")
+            steps.append(child)
     if child in (first, second):
         return None
-    return Variation(description=child, moves=tuple(f"take:{name}" for name in chosen))
+    return Variation(description=child, moves=tuple(moves), steps=tuple(steps))
+
+
+def differing_traits(first: Description, second: Description) -> list[str]:
+    """Return the traits of the second description that would change the first."""
+    names = _trait_names(first, second)
+    return [name for name in names if with_trait(first, second, name) != first]
+
+
+def with_trait(child: Description, donor: Description, name: str) -> Description:
+    """Return the child with one trait of the donor, in canonical form."""
+    return canonical(_with_trait(child, donor, name))
 
 
 def _trait_names(first: Description, second: Description) -> list[str]:
@@ -68,10 +81,6 @@ def _trait_names(first: Description, second: Description) -> list[str]:
         return [*TRAITS, "memories"]
     names = [*TRAITS, *(f"memory-{trait}" for trait in MEMORY_TRAITS)]
     return [*names, "second-memory"] if len(first.memories) != len(second.memories) else names
-
-
-def _differs(first: Description, second: Description, name: str) -> bool:
-    return canonical(_with_trait(first, second, name)) != first
 
 
 def _with_trait(child: Description, donor: Description, name: str) -> Description:

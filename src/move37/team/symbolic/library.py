@@ -126,7 +126,7 @@ def _mamba3() -> Description:
     )
 
 
-def _short_convolution() -> Description:
+def _short_conv() -> Description:
     """The anchor at the bottom: no memory beyond a short filter."""
     return Description(memories=(), firs=(4,), output_gate=SILU_GATE)
 
@@ -144,7 +144,7 @@ LIBRARY: dict[str, Callable[[], Description]] = {
     "rwkv7": _rwkv7,
     "delta_product": _delta_product,
     "mamba3": _mamba3,
-    "short_convolution": _short_convolution,
+    "short_conv": _short_conv,
 }
 
 

@@ -34,7 +34,9 @@ class Variation:
 
     description: Description
     moves: tuple[str, ...]
-    """Names of edits, or `tree:place`, `tune:field`."""
+    """Names of edits, or `tree:place`, `tune:field`, `take:trait`."""
+    steps: tuple[Description, ...]
+    """The description after each move; the last is `description`."""
 
 
 def mutate(
@@ -54,13 +56,14 @@ def mutate(
         odds: edit name -> factor on its prior weight (1 where missing).
         may_simplify: whether edits that only take away may be drawn.
     """
-    changed, moves = description, []
+    changed, moves, steps = description, [], []
     for _ in range(n_moves):
         move = _draw_move(changed, rng, odds or {}, may_simplify=may_simplify)
         if move is not None:
             changed, name = move
             moves.append(name)
-    return Variation(description=changed, moves=tuple(moves))
+            steps.append(changed)
+    return Variation(description=changed, moves=tuple(moves), steps=tuple(steps))
 
 
 def _draw_move(
