@@ -1,0 +1,81 @@
+"""Campaign and preset files: what is wrong is said in one message that names the way out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from move37.campaign.settings import load_campaign, load_preset, parse_duration, preset_names
+from move37.core.config import CampaignConfig
+from move37.core.errors import ConfigError, UnknownName
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "campaign.toml"
+    file.write_text(text)
+    return file
+
+
+def test_without_a_file_the_default_campaign_is_loaded():
+    assert load_campaign(None) == CampaignConfig()
+
+
+def test_overrides_lie_over_the_file_key_by_key(tmp_path):
+    file = write(tmp_path, 'name = "mine"\nseed = 3\n[budget]\nwall_seconds = 5\n')
+    config = load_campaign(file, {"seed": None, "budget": {"max_candidates": 2}})
+    assert (config.name, config.seed) == ("mine", 3)
+    assert (config.budget.wall_seconds, config.budget.max_candidates) == (5, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sede = 3", "unknown key 'sede'; did you mean 'seed'?"),
+        ("[budget]\nwall_second = 3", "did you mean 'wall_seconds'?"),
+        ("[budget]\nwall_seconds = -3", "budget.wall_seconds"),
+        ("seed = ", "not valid TOML"),
+        ("roots = []", "roots"),
+        ('name = "a b"', "name"),
+        ("[evidence]\nlevel = 2", "evidence.level"),
+    ],
+)
+def test_a_broken_file_is_refused_with_its_reason(tmp_path, text, words):
+    with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
+        load_campaign(write(tmp_path, text))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="no file"):
+        load_campaign(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_that_ships_is_valid(name):
+    assert load_preset(name).name == name
+
+
+def test_an_unknown_preset_is_answered_with_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean 'tiny'"):
+        load_preset("tinny")
+
+
+def test_a_preset_file_with_rows_that_do_not_add_up_is_refused(tmp_path):
+    text = (Path(__file__).parents[2] / "src/move37/core/presets/tiny.toml").read_text("utf-8")
+    file = tmp_path / "mine.toml"
+    file.write_text(text.replace("batch_size = 8", "batch_size = 9"))
+    with pytest.raises(ConfigError, match="batch_size is 9"):
+        load_preset(str(file))
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90", 90), ("90s", 90), ("8m", 480), ("1h", 3600), ("0.5d", 43200)]
+)
+def test_durations_are_read(text, seconds):
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "-3", "0", "8x", "1h30m", "nan"])
+def test_what_is_no_duration_is_refused(text):
+    with pytest.raises(ConfigError, match="above zero"):
+        parse_duration(text)
