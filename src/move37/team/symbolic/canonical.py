@@ -70,8 +70,10 @@ def _without_memory(d: Description) -> Description:
     return replace(
         d,
         key_size="same",
+        shared_keys=False,
         feature=Feature(),
         qk_norm="none",
+        key_bias=False,
         rotary="none",
         n_writes=1,
         normaliser=False,
@@ -178,6 +180,8 @@ def _bounded(d: Description) -> Description:
     return replace(
         d,
         normaliser=normalised,
+        shared_keys=d.shared_keys and not _tied(d),
+        key_bias=d.key_bias and not has_delta and not normalised,
         qk_norm="l2" if has_delta else d.qk_norm,
         output_norm="rms" if sums_freely else d.output_norm,
         output_gate=_optional(d.output_gate, ranges=("silu", "unit", "double", "softplus")),

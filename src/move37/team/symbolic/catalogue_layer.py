@@ -163,6 +163,7 @@ LISTENERS: tuple[Edit, ...] = tuple(
 """One more statistic for a gate."""
 
 SIMPLIFIERS: tuple[Edit, ...] = (
+    edit("simplify:key-bias", "adds nothing to queries and keys", set_fields(key_bias=False), 0.35),
     edit("simplify:conv", "drops all convolutions", set_fields(conv=Convolution()), 0.35),
     edit("simplify:conv-q", "drops the convolution of queries", set_conv(q=0), 0.35),
     edit("simplify:conv-k", "drops the convolution of keys", set_conv(k=0), 0.35),

@@ -145,6 +145,11 @@ FEATURE_MAPS: tuple[Edit, ...] = tuple(
 
 FEATURES: tuple[Edit, ...] = (
     edit(
+        "keys:shared", "has one query and one key for all heads", set_fields(shared_keys=True), 0.6
+    ),
+    edit("keys:own", "has queries and keys for each head", set_fields(shared_keys=False), 0.4),
+    edit("keys:bias", "adds learned vectors to queries and keys", set_fields(key_bias=True), 0.6),
+    edit(
         "feature:temperature",
         "learns how sharp the features are",
         set_feature(temperature=True),

@@ -23,10 +23,10 @@ from move37.team.symbolic.description import (
 from move37.team.symbolic.variation import Variation, random_expr
 
 TRAITS: dict[str, tuple[str, ...]] = {
-    "sizes": ("heads", "key_size", "value_size"),
+    "sizes": ("heads", "key_size", "value_size", "shared_keys"),
     "shift": ("shift",),
     "conv": ("conv",),
-    "keys": ("feature", "qk_norm", "normaliser"),
+    "keys": ("feature", "qk_norm", "normaliser", "key_bias"),
     "rotary": ("rotary",),
     "writes": ("n_writes",),
     "paths": ("firs", "identity", "routing"),
@@ -104,6 +104,7 @@ def random_description(rng: random.Random) -> Description:
             heads=rng.choice(("half", "same", "same", "double")),
             key_size=rng.choice(("half", "same", "same", "double")),
             value_size=rng.choice(("half", "same", "same", "double")),
+            shared_keys=_chance(rng, 0.2),
             shift=_chance(rng, 0.3),
             conv=Convolution(
                 q=widths[0], k=widths[1], v=widths[2], activation=rng.choice(("silu", None))
@@ -112,6 +113,7 @@ def random_description(rng: random.Random) -> Description:
                 map=rng.choice(("identity", *get_args(FeatureMap))), temperature=_chance(rng, 0.3)
             ),
             qk_norm=rng.choice(("none", "l2", "rms")),
+            key_bias=_chance(rng, 0.2),
             rotary=rng.choice(("none", "none", "none", "fixed", "data")),
             n_writes=rng.choices((1, 2, 3), (6, 2, 1))[0],
             normaliser=_chance(rng, 0.4),

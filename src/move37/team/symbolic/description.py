@@ -135,11 +135,15 @@ class Description:
     key_size: Literal["half", "same", "double"] = "same"
     """Key channels relative to d_model."""
     value_size: Literal["half", "same", "double"] = "same"
+    shared_keys: bool = False
+    """One query and one key for all heads (Mamba-2's B and C)."""
     shift: bool = False
     """Inputs of all projections are mixed with the previous position, per channel (RWKV)."""
     conv: Convolution = Convolution()
     feature: Feature = Feature()
     qk_norm: Literal["none", "l2", "rms"] = "none"
+    key_bias: bool = False
+    """Learned vectors are added to normed queries and keys, per head (Mamba-3)."""
     rotary: Literal["none", "fixed", "data"] = "none"
     """Rotation of queries and keys: by position, or by a learned cumulative angle (Mamba-3)."""
     n_writes: Annotated[int, Field(ge=1, le=3)] = 1

@@ -37,6 +37,8 @@ def _sizes(d: Description) -> Iterator[str]:
         size = getattr(d, name)
         if size != "same":
             yield f"{name.replace('_', '-')}-{size}"
+    if d.shared_keys:
+        yield "shared-keys"
     if d.n_writes > 1:
         yield f"writes-{d.n_writes}"
     for part in ("q", "k", "v"):
@@ -58,6 +60,8 @@ def _keys(d: Description) -> Iterator[str]:
         yield f"{d.qk_norm}-keys"
     if d.normaliser:
         yield "normaliser"
+    if d.key_bias:
+        yield "key-bias"
     if d.rotary != "none":
         yield f"rotation-{d.rotary}"
     if d.output_norm != "none":

@@ -50,6 +50,8 @@ def _mamba2() -> Description:
     """Dao & Gu 2024, arXiv 2405.21060: scalar decay, step-sized write, D skip."""
     memory = Memory(decay=Decay(kind="data", form="softplus"), dt_write=True)
     return Description(
+        value_size="double",
+        shared_keys=True,
         memories=(memory,),
         conv=CONV4,
         identity=True,
@@ -117,8 +119,11 @@ def _mamba3() -> Description:
     """Mamba-3 (arXiv 2603.15569): trapezoidal write, data-dependent rotation, normed keys."""
     memory = Memory(decay=Decay(kind="data", form="softplus"), dt_write=True, two_tap=True)
     return Description(
+        value_size="double",
+        shared_keys=True,
         memories=(memory,),
         qk_norm="rms",
+        key_bias=True,
         rotary="data",
         identity=True,
         output_norm="rms",

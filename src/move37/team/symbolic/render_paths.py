@@ -64,9 +64,10 @@ def write_projections(page: Page, d: Description) -> None:
     """Emit queries, keys and values with their convolutions, split into heads."""
     parts = _parts(d)
     writes = "n_writes * " if d.n_writes > 1 else ""
+    key_heads = "" if d.shared_keys else "n_heads * "
     width = {
-        "q": "n_heads * key_dim",
-        "k": f"{writes}n_heads * key_dim",
+        "q": f"{key_heads}key_dim",
+        "k": f"{writes}{key_heads}key_dim",
         "v": f"{writes}n_heads * value_dim",
     }
     page.heading(f"{_listed(parts)}, split into heads.")
@@ -119,6 +120,11 @@ def _filter(page: Page, name: str, channels: str, taps: int) -> str:
 
 
 def _into_heads(part: str, d: Description) -> str:
+    if d.shared_keys and part != "v":
+        if part == "k" and d.n_writes > 1:
+            one = "k.unflatten(-1, (self.n_writes, 1, self.key_dim))"
+            return f"k_BTNHK = {one}.expand(-1, -1, -1, self.n_heads, -1)"
+        return f"{part}_BTHK = {part}[:, :, None].expand(-1, -1, self.n_heads, -1)"
     size = "self.value_dim" if part == "v" else "self.key_dim"
     axis = "V" if part == "v" else "K"
     if d.n_writes > 1 and part != "q":
@@ -131,27 +137,38 @@ def write_features(page: Page, d: Description) -> None:
     """Emit feature map, norm and rotation of queries and keys."""
     tied = d.memories[0].decay.tied_key
     k = "k_BTNHK" if d.n_writes > 1 else "k_BTHK"
-    mapped = ["q_BTHK"] if tied else ["q_BTHK", k]
-    if d.feature.map != "identity" or d.qk_norm != "none" or d.rotary != "none" or tied:
-        page.heading("Queries and keys as the memory sees them.")
+    n_before = len(page.forward)
+    page.heading("Queries and keys as the memory sees them.")
+    n_heading = len(page.forward)
     if tied:
         page.say(
             "k_BTHK = -torch.expm1(log_decay_BTHK)  # what is forgotten makes room: 1 - exp(g)"
         )
-    if d.feature.temperature:
-        factor = page.define("temperature", "nn.Parameter(torch.ones(n_heads, 1))")
-        for name in mapped:
-            page.say(f"{name} = {factor} * {name}")
-    if d.feature.map != "identity":
-        page.helper("features")
-        for name in mapped:
-            page.say(f"{name} = features({name})")
-    if d.qk_norm != "none":
-        norm = page.kernel("l2_norm" if d.qk_norm == "l2" else "rms_norm")
-        for name in ("q_BTHK", k):
-            page.say(f"{name} = {norm}({name})")
+    _write_map(page, d, ["q_BTHK"] if tied else ["q_BTHK", k])
+    _write_norm(page, d, k)
     if d.rotary != "none":
         _write_rotation(page, d, k)
+    if len(page.forward) == n_heading:
+        del page.forward[n_before:]
+
+
+def _write_map(page: Page, d: Description, names: list[str]) -> None:
+    if d.feature.temperature:
+        factor = page.define("temperature", "nn.Parameter(torch.ones(n_heads, 1))")
+        page.say(*(f"{name} = {factor} * {name}" for name in names))
+    if d.feature.map != "identity":
+        page.helper("features")
+        page.say(*(f"{name} = features({name})" for name in names))
+
+
+def _write_norm(page: Page, d: Description, k: str) -> None:
+    if d.qk_norm != "none":
+        norm = page.kernel("l2_norm" if d.qk_norm == "l2" else "rms_norm")
+        page.say(*(f"{name} = {norm}({name})" for name in ("q_BTHK", k)))
+    if d.key_bias:
+        ones = f"nn.Parameter(torch.ones(n_heads, {feature_size(d)}))"
+        for letter, name in (("q", "q_BTHK"), ("k", k)):
+            page.say(f"{name} = {name} + {page.define(f'{letter}_bias', ones)}")
 
 
 def _write_rotation(page: Page, d: Description, k: str) -> None:

@@ -227,30 +227,33 @@ def expr_words(expr: Expr) -> str:
 
 def _input_lines(d: Description) -> list[str]:
     lines = []
-    tied = bool(d.memories) and d.memories[0].decay.tied_key
-    steps = []
-    if d.feature.map != "identity":
-        steps.append(FEATURE_WORDS[d.feature.map])
-    if d.qk_norm == "l2":
-        steps.append("unit length")
-    elif d.qk_norm == "rms":
-        steps.append("unit root mean square")
-    if d.rotary != "none":
-        steps.append(
-            {"fixed": "rotated by position", "data": "rotated by a learned angle"}[d.rotary]
-        )
-    if tied:
+    if d.shared_keys:
+        lines.append("q_t and k_t are the same for all heads")
+    if d.memories and d.memories[0].decay.tied_key:
         lines.append("k_t = 1 - exp(g_t)")
+    steps = _key_steps(d)
     if steps:
         lines.append(f"q_t, k_t: {', '.join(steps)}")
+    activation = f", {d.conv.activation}" if d.conv.activation else ""
     for part in ("q", "k", "v"):
         width = getattr(d.conv, part)
         if width:
-            activation = f", {d.conv.activation}" if d.conv.activation else ""
             lines.append(f"{part}: convolution over {width} positions{activation}")
     if d.shift:
         lines.append("x_t is mixed with x_(t-1), a learned share per channel")
     return lines
+
+
+def _key_steps(d: Description) -> list[str]:
+    steps = [
+        FEATURE_WORDS[d.feature.map],
+        {"none": "", "l2": "unit length", "rms": "unit root mean square"}[d.qk_norm],
+        "plus a learned vector" if d.key_bias else "",
+        {"none": "", "fixed": "rotated by position", "data": "rotated by a learned angle"}[
+            d.rotary
+        ],
+    ]
+    return [step for step in steps if step]
 
 
 def _output_lines(d: Description) -> list[str]:
