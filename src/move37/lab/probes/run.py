@@ -23,19 +23,17 @@ from move37.lab.probes.draws import inputs
 from move37.lab.probes.subject import Subject
 from move37.lab.session import ChildFailed
 
-PROBES: dict[str, Callable[[Subject], ProbeVerdict]] = {
+COMPARISONS: dict[str, Callable[[Subject], ProbeVerdict]] = {
+    "repeat": conduct.repeat_calls,
     "causality": laws.causality,
     "length": laws.length_independence,
     "streaming": laws.streaming,
     "batch": laws.batch_independence,
     "left_padding": laws.left_padding,
-    "gradients": conduct.gradients,
-    "determinism": conduct.determinism,
     "checkpoint": conduct.checkpoint,
     "dtype": conduct.dtype,
-    "device": conduct.device,
 }
-"""Between `contract`, which comes first, and `repeat`, `cost`, `state_size`, which come last."""
+"""They compare outputs, so they say nothing about a layer that draws random numbers."""
 
 FINGERPRINT_LENGTH = 24
 DIGITS = 4
@@ -117,9 +115,12 @@ class _Run:
         self._one("contract", lambda: conduct.contract(subject))
         if not self.verdicts[0].passed:
             return
-        for name, judge in PROBES.items():
-            self._one(name, lambda judge=judge: judge(subject))
-        self._one("repeat", lambda: conduct.repeat_calls(subject))
+        self._one("determinism", lambda: conduct.determinism(subject))
+        if self.verdicts[-1].passed:
+            for name, judge in COMPARISONS.items():
+                self._one(name, lambda judge=judge: judge(subject))
+        self._one("gradients", lambda: conduct.gradients(subject))
+        self._one("device", lambda: conduct.device(subject))
         self._one("state_size", lambda: self._state_size(subject))
         self._one("cost", lambda: self._cost(subject))
         with contextlib.suppress(Raised):  # a layer that raises here has failed a probe above
