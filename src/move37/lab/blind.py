@@ -56,7 +56,8 @@ def prepare_windows(
     """Draw the positions and the cut of every window.
 
     Raises:
-        ConfigError: a window and all that could stand behind its cut are the same.
+        ConfigError: a window and all that could stand behind its cut are the same, or nothing in
+            a window is graded.
     """
     n_windows = sum(len(held_out.inputs_BT) for held_out in evaluation_sets)
     most = _most_positions(n_windows, vocab_size)
@@ -74,6 +75,8 @@ def _most_positions(n_windows: int, vocab_size: int) -> int:
 
 def _prepare(held_out: EvaluationSet, index: int, *, most: int, rng: np.random.Generator) -> Window:
     true_T, targets_T = held_out.inputs_BT[index], held_out.targets_BT[index]
+    if not (targets_T >= 0).any():
+        raise ConfigError(f"task {held_out.name!r}: nothing is graded in window {index}")
     asked_T = _asked(targets_T, most=most, rng=rng)
     rolls = rng.integers(0, len(true_T), ROLLS)
     others = [np.roll(held_out.foreign_BT[index], roll) for roll in rolls]

@@ -35,7 +35,7 @@ Why evasions fail, in the order a clever author would try them:
 Residual. (1) The bound above: with 64 windows, a gain of 0.01 nats from answers worth 2 nats each
 escapes 7 times in 10 in one trial, once in 13 over the eight trials of a confirmation. (2) A next
 token that is the same in the foreign row hides nothing; text agrees by luck at one position in 15.
-(3) Windows of text that overlap could be remembered, when they come in one order to A and B. (4) A
+(3) Windows of text may overlap (one pair in three sets of 64) and be remembered for it. (4) A
 layer that is discontinuous (hard routing) can be failed by rounding at a tie; main asks of A and B
 have one shape, so that rounding repeats. What the weights learnt from training data is fair game.
 """
@@ -61,7 +61,8 @@ from move37.lab.tasks import VOCAB_SIZE
 from move37.lab.wire import Message
 
 AGREEMENT_LIMIT = 1e-3
-"""Gap between two answers to one prefix, in spreads of log-probability."""
+"""Gap between two answers to one prefix, in spreads of log-probability. Measured on 14 reference
+mixers: 0 between batches on a CPU; float32 is 3e-5 nats from float64, at a spread of 4 or more."""
 BATCH_ROWS = 32
 MAX_REPLY_BYTES = 64 * 2**20
 REPEATED_SHARE = 1 / 16
@@ -206,6 +207,8 @@ class _Examiner:
         self, check: str, window: Window, first_PV: np.ndarray, second_PV: np.ndarray
     ) -> None:
         """Compare two answers to one prefix; the second may be longer."""
+        if not len(first_PV):
+            return  # a sample of positions, all behind a cut that had to fall early
         second_PV = second_PV[: len(first_PV)]
         size_P = disagreement(first_PV, second_PV)
         worst = int(size_P.argmax())
