@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from move37.core.candidate import Candidate, Idea
 from move37.core.claims import Effect
@@ -21,7 +21,7 @@ from move37.team.symbolic.variation import mutate
 D_MODEL, N_HEADS = 16, 2
 
 
-def build(description: Description, *, seed: int = 0, jitter: float = 0.2) -> nn.Module:
+def build(description: Description, *, seed: int = 0, jitter: float = 0.2) -> Any:
     """Return the rendered layer in float64, its weights moved away from their start."""
     names: dict[str, Any] = {}
     exec(compile(render(description), "<rendered>", "exec"), names)

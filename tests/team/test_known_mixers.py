@@ -6,12 +6,13 @@ Each loop reads the layer's weights and walks position by position; nothing of t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 import torch.nn.functional as F
 from rendered_mixers import D_MODEL, N_HEADS, build, inputs
-from torch import Tensor, nn
+from torch import Tensor
 
 from move37.core.errors import UnknownName
 from move37.team.symbolic.canonical import canonical
@@ -28,7 +29,7 @@ def convolved(x_TD: Tensor, weight_DW: Tensor) -> Tensor:
     return F.silu(torch.stack(rows))
 
 
-def projected(mixer: nn.Module, x_TD: Tensor) -> list[Tensor]:
+def projected(mixer: Any, x_TD: Tensor) -> list[Tensor]:
     """Return q, k, v as (T, H, ...) after the convolution, if there is one."""
     qkv = mixer.qkv(x_TD)
     if hasattr(mixer, "conv_qkv"):
@@ -44,7 +45,7 @@ def rms(x: Tensor) -> Tensor:
     return x / (x.square().mean(dim=-1, keepdim=True) + 1e-6).sqrt()
 
 
-def swish_gated(mixer: nn.Module, x_TD: Tensor, o_THV: Tensor) -> Tensor:
+def swish_gated(mixer: Any, x_TD: Tensor, o_THV: Tensor) -> Tensor:
     gate = mixer.gate_x(x_TD).reshape(o_THV.shape) + mixer.gate_bias
     return rms(o_THV) * mixer.norm_weight * F.silu(gate)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import random
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -51,7 +52,8 @@ def obey(description: Description, seed: int, n_time: int) -> None:
     whole, state = mixer(x_BTD)
     assert whole.shape == x_BTD.shape
     with torch.no_grad():
-        carried, parts = None, []
+        carried: Any = None
+        parts = []
         for piece in pieces(n_time, random.Random(seed)):
             part, carried = mixer(x_BTD[:, piece], carried)
             parts.append(part)
