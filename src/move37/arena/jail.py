@@ -67,6 +67,7 @@ def leave_namespaces() -> None:
         JailError: the kernel refuses.
     """
     user, group = os.getuid(), os.getgid()
+    _write("/proc/self/oom_score_adj", "1000")  # a machine out of memory ends candidates first
     _check(_libc.unshare(_NEW_NAMESPACES), "enter new namespaces")
     _write("/proc/self/setgroups", "deny")
     _write("/proc/self/uid_map", f"{INSIDE_ID} {user} 1")
@@ -83,8 +84,7 @@ def furnish(confinement: Confinement) -> str:
         JailError: the kernel refuses.
     """
     _mount("none", "/", None, _RECURSIVE | _PRIVATE)
-    # with no further user namespaces allowed, nothing inside can gain a capability again
-    _write("/proc/sys/user/max_user_namespaces", "0")
+    _forbid_user_namespaces()
     proc = _mount_proc(confinement.device)
     flags = _NO_SUID | _NO_DEVICES
     if confinement.device == "cpu":
@@ -93,6 +93,16 @@ def furnish(confinement: Confinement) -> str:
     _mount("tmpfs", SCRATCH, "tmpfs", flags, size)
     os.chdir(SCRATCH)
     return proc
+
+
+def _forbid_user_namespaces() -> None:
+    """Let nothing inside gain a capability again through a namespace of its own.
+
+    Where /proc/sys cannot be written (a lab inside another container), the system-call filter
+    alone stands in the way.
+    """
+    with contextlib.suppress(JailError):
+        _write("/proc/sys/user/max_user_namespaces", "0")
 
 
 def _mount_proc(device: str) -> str:
@@ -169,11 +179,13 @@ def keep_only(connection: int) -> int:
 
 
 def forget_signals() -> None:
-    """Give every signal its default meaning and unblock it."""
+    """Give every signal the meaning it has in a fresh Python, bar SIGINT, and unblock it."""
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        # the two that Python itself ignores, so that writing too much is an OSError
+        ignored = number in {signal.SIGPIPE, signal.SIGXFSZ}
         with contextlib.suppress(OSError, ValueError):
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 

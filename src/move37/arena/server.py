@@ -41,7 +41,8 @@ class _Child:
     pid: int
     started: float
     deadline: float
-    base_resident_bytes: int
+    base_bytes: int
+    """Memory a child starts with: what it shares with the server, program files aside."""
 
 
 def main(settings: dict[str, Any]) -> None:
@@ -101,6 +102,15 @@ def _n_threads() -> int:
     return len(list(tasks.iterdir())) if tasks.exists() else 1
 
 
+def _own_memory() -> tuple[int, int]:
+    """Return bytes of address space and of anonymous resident memory; zeros where unknown."""
+    table = Path("/proc/self/statm")
+    if not table.exists():
+        return 0, 0
+    size, resident, files = (int(n) * _PAGE_BYTES for n in table.read_text().split()[:3])
+    return size, resident - files
+
+
 class _Server:
     def __init__(self, control: socket.socket, *, device: str, jailed: bool) -> None:
         self._control = control
@@ -149,9 +159,7 @@ class _Server:
         return True
 
     def _open(self, request: dict[str, Any], connection: int) -> None:
-        size, resident = (
-            int(number) * _PAGE_BYTES for number in Path("/proc/self/statm").read_text().split()[:2]
-        )
+        size, anonymous = _own_memory()
         confinement = jail.Confinement(
             **request["limits"], device=self._device, base_address_space=size
         )
@@ -168,7 +176,7 @@ class _Server:
             pid=pid,
             started=now,
             deadline=now + confinement.wall_seconds,
-            base_resident_bytes=resident,
+            base_bytes=anonymous,
         )
 
     def _fork_child(self, confinement: jail.Confinement, connection: int) -> int:
@@ -199,7 +207,7 @@ class _Server:
             del self._children[child.id]
             code = os.waitstatus_to_exitcode(status)
             unit = 1 if sys.platform == "darwin" else 1024
-            peak = max(0, usage.ru_maxrss * unit - child.base_resident_bytes)
+            peak = max(0, usage.ru_maxrss * unit - child.base_bytes)
             exited = {
                 "event": "exited",
                 "id": child.id,

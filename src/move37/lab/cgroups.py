@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,14 @@ class CgroupHome:
         self._memory = memory
         self._processes = processes
         self._next = 0
+        self.folder = memory
+        """Holds the groups of the children that are alive."""
+
+    def __enter__(self) -> CgroupHome:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def make(self, limits: Limits) -> Cgroup:
         """Make the group of one child.
@@ -124,12 +133,19 @@ def find_home(
         own: the kernel's list of this process's groups.
         root: where the control group file systems are mounted; None: the usual place.
     """
+    home = _home(own, root or Path("/sys/fs/cgroup"))
+    if home and not _takes_processes(home):
+        home.close()
+        return None
+    return home
+
+
+def _home(own: Path, base: Path) -> CgroupHome | None:
     groups = {}
     for line in _read(own).splitlines():
         _, controllers, path = line.split(":", 2)
         for controller in controllers.split(","):
             groups[controller] = path
-    base = root or Path("/sys/fs/cgroup")
     if "memory" in groups and "pids" in groups:
         return _home_v1(
             base / "memory" / _below(groups["memory"]), base / "pids" / _below(groups["pids"])
@@ -139,11 +155,31 @@ def find_home(
     return None
 
 
+def _takes_processes(home: CgroupHome) -> bool:
+    """Try it out: making a group may be allowed where moving a process into it is not."""
+    limits = Limits(wall_seconds=1, cpu_seconds=1, memory_bytes=2**24)
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:  # noqa: S607  # any will do
+        try:
+            group = home.make(limits)
+        except OSError:
+            return False
+        try:
+            group.add(process.pid)
+        except OSError:
+            return False
+        finally:
+            process.kill()
+            process.wait()
+            group.remove()
+    return True
+
+
 def _home_v1(memory: Path, processes: Path) -> CgroupHome | None:
     try:
         _sweep(memory)
         _sweep(processes)
-        folders = [parent / _own_folder() for parent in (memory, processes)]
+        name = _own_folder()
+        folders = [parent / name for parent in (memory, processes)]
         for folder in folders:
             folder.mkdir()
     except OSError:
@@ -157,10 +193,11 @@ def _home_v2(own: Path, base: Path) -> CgroupHome | None:
     Version 2 allows no processes beside groups with controllers, so below systemd it is the one
     above; in the root of a container it is our own.
     """
+    name = _own_folder()
     for parent in (own, own.parent):
         if not parent.is_relative_to(base):
             continue
-        folder = parent / _own_folder()
+        folder = parent / name
         try:
             _sweep(parent)
             _hand_down(parent)

@@ -179,6 +179,7 @@ class ForkServer:
         process = subprocess.Popen(
             self.sandbox.command(settings),
             env=self.sandbox.environment(),
+            cwd="/" if self.sandbox.confines else self.sandbox.scratch,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._stderr,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import warnings
 
@@ -47,15 +48,21 @@ class Laboratory:
         self._lock = threading.Lock()
         self._n_restarts = 0
         self._closed = False
+        self._folder = tempfile.TemporaryDirectory(prefix="move37-") if unsandboxed else None
         self._server = (
-            ForkServer.start(sandboxes.bare(device=device))
-            if unsandboxed
+            ForkServer.start(sandboxes.bare(self._folder.name, device=device))
+            if self._folder
             else _first_that_starts(sandboxes.available(device=device))
         )
         self.sandbox = self._server.sandbox
         """How children are shut in."""
         self.cgroups: CgroupHome | None = None if unsandboxed else find_home()
         """Where memory and processes are summed; None where this account may not."""
+
+    @property
+    def confines(self) -> bool:
+        """Whether candidates are kept from anything; False only by the user's explicit wish."""
+        return self.sandbox.confines
 
     @property
     def server(self) -> ForkServer:
@@ -84,6 +91,8 @@ class Laboratory:
             self._server.close()
             if self.cgroups:
                 self.cgroups.close()
+            if self._folder:
+                self._folder.cleanup()
 
     def __enter__(self) -> Laboratory:
         return self

@@ -49,6 +49,8 @@ class Sandbox:
     path: tuple[str, ...]
     """Where the server finds packages."""
     device: str = "cpu"
+    scratch: str = "/scratch"
+    """The candidates' home and working directory."""
     details: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -63,11 +65,16 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment of the server and of every candidate."""
-        return _environment(self.device)
+        return _environment(self.device, self.scratch)
 
 
-def bare(*, device: str = "cpu") -> Sandbox:
-    """Return the absence of a sandbox: candidates run with the rights of this account."""
+def bare(scratch: str, *, device: str = "cpu") -> Sandbox:
+    """Return the absence of a sandbox: candidates run with the rights of this account.
+
+    Args:
+        scratch: a folder that all candidates share and may fill.
+        device: `cpu` or `cuda`.
+    """
     program = Path(move37.__file__).resolve().parent.parent
     return Sandbox(
         name="none",
@@ -75,6 +82,7 @@ def bare(*, device: str = "cpu") -> Sandbox:
         python=(sys.executable, "-s", "-P"),
         path=(str(program),),
         device=device,
+        scratch=scratch,
     )
 
 
@@ -132,10 +140,10 @@ def _as_nobody(program: Path, view: View) -> list[str]:
     return [*python, *arguments, start, *bwrap_arguments(view, origins=origins)]
 
 
-def _environment(device: str) -> dict[str, str]:
+def _environment(device: str, scratch: str) -> dict[str, str]:
     environment = {
-        "HOME": "/scratch",
-        "TMPDIR": "/scratch",
+        "HOME": scratch,
+        "TMPDIR": scratch,
         "USER": "candidate",
         "PATH": "/usr/bin:/bin",
         "LANG": "C.UTF-8",

@@ -75,6 +75,7 @@ class Session:
         self._exit: Exit | None = None
         self._overdue = False
         self._memory_kills = 0
+        self._lost: LabError | None = None
         host_end, child_end = socket.socketpair()
         self._connection = _DeadlineSocket(fileno=host_end.detach())
         try:
@@ -152,6 +153,8 @@ class Session:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if self._lost is not None:
+            return  # said already, inside
         try:
             self._end(kill=True)
         except LabError:
@@ -255,20 +258,28 @@ class Session:
     def _end(self, *, kill: bool) -> Exit:
         if self._exit is not None:
             return self._exit
+        if self._lost is not None:
+            raise self._lost
         self._connection.close()
         try:
-            found = None
-            if not kill:
-                found = self._server.wait(self._child_id, timeout_seconds=LEAVE_SECONDS)
-            if found is None:
-                self._server.kill(self._child_id)
-                found = self._server.wait(self._child_id, timeout_seconds=EXIT_SECONDS)
-            if found is None:
-                raise LabError(f"child {self._child_id} does not end; is the machine stuck?")
-            return self._settle(found)
+            return self._settle(self._await_exit(kill=kill))
+        except LabError as error:
+            self._lost = error
+            raise
         finally:
             if self._cgroup:
                 self._cgroup.remove()
+
+    def _await_exit(self, *, kill: bool) -> ChildExit:
+        found = None
+        if not kill:
+            found = self._server.wait(self._child_id, timeout_seconds=LEAVE_SECONDS)
+        if found is None:
+            self._server.kill(self._child_id)
+            found = self._server.wait(self._child_id, timeout_seconds=EXIT_SECONDS)
+        if found is None:
+            raise LabError(f"child {self._child_id} does not end; is the machine stuck?")
+        return found
 
     def _settle(self, found: ChildExit) -> Exit:
         self._overdue = found.overdue
