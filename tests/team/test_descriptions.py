@@ -173,6 +173,17 @@ def test_an_edit_is_pure_and_total(description, name):
         assert canonical(first) == first
 
 
+def test_an_edit_does_what_its_name_says_or_nothing():
+    """D3: what the canonical form would take back is not offered."""
+    delta = library_description("deltanet")
+    assert EDITS["decay:tied-key"].apply(delta) is None
+    assert EDITS["norm:normaliser"].apply(delta) is None
+    assert EDITS["update:two-tap"].apply(delta) is None
+    assert EDITS["simplify:qk-norm"].apply(delta) is None
+    assert EDITS["beta:negative-eigenvalues"].apply(library_description("rwkv7")) is None
+    assert EDITS["keys:shared"].apply(library_description("hgrn2")) is None
+
+
 @quick
 @given(descriptions)
 def test_an_edit_that_simplifies_does_not_add_paths_or_convolutions(description):

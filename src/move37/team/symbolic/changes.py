@@ -19,7 +19,15 @@ from move37.team.symbolic.description import (
     expressions,
     suffix,
 )
-from move37.team.symbolic.expressions import LINEAR, Binary, Expr, Leaf, Statistic, fits
+from move37.team.symbolic.expressions import (
+    LINEAR,
+    Binary,
+    Expr,
+    Leaf,
+    Statistic,
+    canonical_expr,
+    fits,
+)
 
 Change: TypeAlias = Callable[[Description], Description]
 
@@ -121,7 +129,7 @@ def add_fir(taps: int) -> Change:
     def change(d: Description) -> Description:
         if len(d.firs) == 2 or taps in d.firs:
             return d
-        return replace(d, firs=(*d.firs, taps))
+        return replace(d, firs=tuple(sorted((*d.firs, taps))))
 
     return change
 
@@ -144,7 +152,7 @@ def listen(place: str, statistic: Statistic) -> Change:
         if expr is None:
             return d
         wider = Binary(join="sum", left=expr, right=Leaf(of=statistic))
-        return with_expression(d, place, wider) if fits(wider) else d
+        return with_expression(d, place, canonical_expr(wider)) if fits(wider) else d
 
     return change
 

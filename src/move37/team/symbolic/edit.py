@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 
 from move37.team.symbolic.canonical import canonical
 from move37.team.symbolic.changes import Change
@@ -22,14 +22,42 @@ class Edit:
     """Prior odds of being drawn, before cards and lessons move them."""
 
     def apply(self, description: Description) -> Description | None:
-        """Return the changed description in canonical form, or None if nothing would change."""
-        changed = canonical(self.change(description))
-        return None if changed == description else changed
+        """Return the changed description in canonical form.
+
+        None if nothing would change, or if the canonical form takes back what the edit set: an edit
+        either does what its name says or nothing.
+        """
+        wanted = self.change(description)
+        changed = canonical(wanted)
+        if changed == description or not honoured(description, wanted, changed):
+            return None
+        return changed
 
     @property
     def simplifies(self) -> bool:
         """Whether the edit only takes away."""
         return self.name.startswith("simplify:")
+
+
+def honoured(before: object, wanted: object, result: object) -> bool:
+    """Whether a result keeps every value that `wanted` has and `before` had not.
+
+    What `wanted` adds as a whole (a gate, a memory) is kept if something of its kind is there.
+    """
+    if before == wanted:
+        return True
+    if is_dataclass(wanted) and not isinstance(wanted, type):
+        if type(before) is not type(wanted):
+            return type(result) is type(wanted)
+        return type(result) is type(wanted) and all(
+            honoured(getattr(before, f.name), getattr(wanted, f.name), getattr(result, f.name))
+            for f in fields(wanted)
+        )
+    if isinstance(before, tuple) and isinstance(wanted, tuple) and isinstance(result, tuple):
+        if len(before) == len(wanted) == len(result):
+            return all(map(honoured, before, wanted, result))
+        return len(wanted) == len(result)
+    return result == wanted
 
 
 def edit(name: str, summary: str, change: Change, weight: float = 1.0) -> Edit:

@@ -7,6 +7,7 @@ import ast
 from move37.core.candidate import Candidate
 from move37.team.symbolic.canonical import canonical
 from move37.team.symbolic.description import Description, from_json
+from move37.team.symbolic.elements import elements
 from move37.team.symbolic.library import LIBRARY, library_description, library_names
 from move37.team.symbolic.render import render
 
@@ -28,13 +29,14 @@ def own_description(candidate: Candidate) -> Description | None:
 def nearest_description(candidate: Candidate) -> tuple[str, Description] | None:
     """Return name and description of the library mixer that uses the most alike kernels.
 
-    None when nothing is alike: free code with kernels of its own, or none at all.
+    The plainest of several that are equally alike. None when nothing is: free code with kernels of
+    its own, or none at all.
     """
     used = kernels_of(candidate.source)
     if not used:
         return None
     shared = {name: _overlap(used, _library_kernels(name)) for name in library_names()}
-    best = max(sorted(shared), key=lambda name: shared[name])
+    best = max(sorted(shared), key=lambda name: (shared[name], -len(_elements(name))))
     return (best, library_description(best)) if shared[best] >= ENOUGH_ALIKE else None
 
 
@@ -50,6 +52,10 @@ def kernels_of(source: str) -> frozenset[str]:
         if isinstance(node, ast.ImportFrom) and node.module == KERNELS
         for alias in node.names
     )
+
+
+def _elements(name: str) -> tuple[str, ...]:
+    return elements(library_description(name))
 
 
 def _library_kernels(name: str) -> frozenset[str]:

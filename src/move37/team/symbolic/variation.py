@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from move37.team.symbolic.canonical import canonical
 from move37.team.symbolic.changes import with_expression
 from move37.team.symbolic.description import Description, Gate, expressions
-from move37.team.symbolic.edits import EDITS, applicable
+from move37.team.symbolic.edits import EDITS
 from move37.team.symbolic.expressions import (
     BINARY,
     STATISTICS,
@@ -74,13 +74,18 @@ def _draw_move(
         return grown
     if TREE_SHARE <= dice < TREE_SHARE + TUNE_SHARE and (tuned := tune(d, rng)) is not None:
         return tuned
-    results = applicable(d)
-    names = [n for n in results if may_simplify or not EDITS[n].simplifies]
-    if not names:
-        return None
-    weights = [EDITS[name].weight * odds.get(name, 1.0) for name in names]
-    (name,) = rng.choices(names, weights)
-    return results[name], name
+    weights = {
+        name: edit.weight * odds.get(name, 1.0)
+        for name, edit in EDITS.items()
+        if may_simplify or not edit.simplifies
+    }
+    while weights:  # drawing again without what does not apply is drawing among what does
+        (name,) = rng.choices(list(weights), list(weights.values()))
+        changed = EDITS[name].apply(d)
+        if changed is not None:
+            return changed, name
+        del weights[name]
+    return None
 
 
 def mutate_tree(d: Description, rng: random.Random) -> tuple[Description, str] | None:
