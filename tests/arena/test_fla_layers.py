@@ -1,7 +1,7 @@
 """Layers written the fla way, as language models write them, through the whole probing.
 
 Each file in `fla_layers` says in its first line which probes it must fail. Beside that, the
-stand-ins for fla's own names are compared with plain loops, packed sequences and carried caches included.
+stand-ins for fla's own names are compared with plain loops, packed and cached sequences included.
 """
 
 from __future__ import annotations

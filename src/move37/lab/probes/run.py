@@ -23,17 +23,15 @@ from move37.lab.probes.draws import inputs
 from move37.lab.probes.subject import Subject
 from move37.lab.session import ChildFailed
 
-COMPARISONS: dict[str, Callable[[Subject], ProbeVerdict]] = {
-    "repeat": conduct.repeat_calls,
-    "causality": laws.causality,
+ACROSS_CALLS: dict[str, Callable[[Subject], ProbeVerdict]] = {
+    "batch": laws.batch_independence,
     "length": laws.length_independence,
     "streaming": laws.streaming,
-    "batch": laws.batch_independence,
     "left_padding": laws.left_padding,
     "checkpoint": conduct.checkpoint,
     "dtype": conduct.dtype,
 }
-"""They compare outputs, so they say nothing about a layer that draws random numbers."""
+"""They compare outputs of several calls: they would only repeat that a layer has a memory."""
 
 FINGERPRINT_LENGTH = 24
 DIGITS = 4
@@ -117,14 +115,21 @@ class _Run:
             return
         self._one("determinism", lambda: conduct.determinism(subject))
         if self.verdicts[-1].passed:
-            for name, judge in COMPARISONS.items():
-                self._one(name, lambda judge=judge: judge(subject))
+            self._comparisons(subject)
         self._one("gradients", lambda: conduct.gradients(subject))
         self._one("device", lambda: conduct.device(subject))
         self._one("state_size", lambda: self._state_size(subject))
         self._one("cost", lambda: self._cost(subject))
         with contextlib.suppress(Raised):  # a layer that raises here has failed a probe above
             self.fingerprint = fingerprint(subject)
+
+    def _comparisons(self, subject: Subject) -> None:
+        """Compare outputs with outputs, which says nothing about a layer that draws numbers."""
+        self._one("repeat", lambda: conduct.repeat_calls(subject))
+        if self.verdicts[-1].passed:
+            for name, judge in ACROSS_CALLS.items():
+                self._one(name, lambda judge=judge: judge(subject))
+        self._one("causality", lambda: laws.causality(subject))
 
     def _one(self, name: str, judge: Callable[[], ProbeVerdict]) -> None:
         try:
