@@ -47,7 +47,14 @@ from move37.team.symbolic.expressions import (
     leaves,
 )
 from move37.team.symbolic.library import library_description, library_names
-from move37.team.symbolic.variation import mutate, mutate_tree, random_expr, tune
+from move37.team.symbolic.variation import (
+    SEVERAL,
+    family,
+    mutate,
+    mutate_tree,
+    random_expr,
+    tune,
+)
 from move37.team.symbolic.words import MAX_TITLE, formulas, short_name, title
 
 seeds = st.integers(0, 2**32 - 1)
@@ -244,8 +251,11 @@ def test_mutation_is_seeded_and_stays_canonical(description, seed, n_moves):
     second = mutate(description, random.Random(seed), n_moves=n_moves)
     assert first == second
     assert canonical(first.description) == first.description
-    assert len(first.moves) == len(first.steps) == n_moves
+    assert 1 <= len(first.moves) == len(first.steps) <= n_moves
     assert first.steps[-1] == first.description
+    assert len({description, *first.steps}) == len(first.steps) + 1
+    families = [family(move) for move in first.moves]
+    assert all(families.count(name) == 1 for name in set(families) - SEVERAL)
 
 
 @quick

@@ -19,7 +19,7 @@ from move37.team.symbolic.variation import Variation
 
 LESSON_CREDIT = 0.1  # noise units; below it a lesson is not the reason for a change
 PARENT_SHRINKAGE = 0.6  # assumed: a selected parent's measured effect is partly luck
-PRIOR_GAIN = 0.15  # assumed: noise units per e-fold of an edit's prior weight
+PRIOR_GAIN = 0.15  # assumed: noise units an edit gains per log(1 + its prior weight)
 PREDICTION_SPREAD = 1.5  # assumed: deviation of measured around predicted effects, noise units
 
 
@@ -146,7 +146,7 @@ def _expected_gain(change: tuple[str, Description, Description], learnt: Credits
     credit = learnt.of_change(before, after, move)
     if credit:
         return credit
-    return PRIOR_GAIN * math.log(EDITS[move].weight) if move in EDITS else 0.0
+    return PRIOR_GAIN * math.log1p(EDITS[move].weight) if move in EDITS else 0.0
 
 
 def _confidence(expected: float) -> float:

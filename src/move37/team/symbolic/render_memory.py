@@ -51,19 +51,19 @@ class MemoryCode:
         if decay.kind == "none":
             return
         self.decay_per = decay.per
-        self.page.heading(f"Memory{_numbered(self.end)}: how it forgets (log decay, at most 0).")
-        if decay.kind == "data":
-            self._write_data_decay(decay)
-        else:
-            self._write_constant_decay(decay)
-
-    def _write_constant_decay(self, decay: Decay) -> None:
         if decay.kind == "fixed":
             # RetNet: heads keep 1 - 2^-5, 1 - 2^-6, ... (arXiv 2307.08621)
             code = "torch.log1p(-(2.0 ** -(5.0 + torch.arange(n_heads))))"
             self.log_decay = self.page.buffer(f"log_decay{self.end}_H", code)
             self.is_constant = True
             return
+        self.page.heading(f"Memory{_numbered(self.end)}: how it forgets (log decay, at most 0).")
+        if decay.kind == "data":
+            self._write_data_decay(decay)
+        else:
+            self._write_learned_decay(decay)
+
+    def _write_learned_decay(self, decay: Decay) -> None:
         sizes = "n_heads" if decay.per == "head" else f"n_heads, {self.features}"
         count = sizes.replace(", ", " * ")
         rate = self.page.define(

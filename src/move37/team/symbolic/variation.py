@@ -26,6 +26,10 @@ from move37.team.symbolic.expressions import (
 
 TREE_SHARE = 0.08  # assumed: unnamed moves explore, most of them change little
 TUNE_SHARE = 0.07  # assumed
+SEVERAL = frozenset({"path", "listen", "norm", "tune", "simplify", "keys"})
+"""Families of moves that go together."""
+TREE_FAMILIES = {"erase": "beta", "output": "gate"}
+"""Place of an expression -> family of the edits that would replace it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,32 +56,45 @@ def mutate(
     Args:
         description: in canonical form.
         rng: the only source of chance.
-        n_moves: at least 1; a move that has no effect is not counted.
+        n_moves: at least 1; at most one of a family (`decay:...`), so that none undoes another.
         odds: edit name -> factor on its prior weight (1 where missing).
         may_simplify: whether edits that only take away may be drawn.
     """
     changed, moves, steps = description, [], []
     for _ in range(n_moves):
-        move = _draw_move(changed, rng, odds or {}, may_simplify=may_simplify)
-        if move is not None:
+        used = {family(move) for move in moves} - SEVERAL
+        move = _draw_move(changed, rng, odds or {}, used, may_simplify=may_simplify)
+        if move is not None and move[0] not in (description, *steps):
             changed, name = move
             moves.append(name)
             steps.append(changed)
     return Variation(description=changed, moves=tuple(moves), steps=tuple(steps))
 
 
+def family(move: str) -> str:
+    """Return what a move is about: the part before the colon, for trees the part they grow at."""
+    kind, _, rest = move.partition(":")
+    return TREE_FAMILIES.get(rest.rstrip("2"), rest) if kind == "tree" else kind
+
+
 def _draw_move(
-    d: Description, rng: random.Random, odds: Mapping[str, float], *, may_simplify: bool
+    d: Description,
+    rng: random.Random,
+    odds: Mapping[str, float],
+    used: set[str],
+    *,
+    may_simplify: bool,
 ) -> tuple[Description, str] | None:
     dice = rng.random()
-    if dice < TREE_SHARE and (grown := mutate_tree(d, rng)) is not None:
+    grown = mutate_tree(d, rng) if dice < TREE_SHARE else None
+    if grown is not None and family(grown[1]) not in used:
         return grown
     if TREE_SHARE <= dice < TREE_SHARE + TUNE_SHARE and (tuned := tune(d, rng)) is not None:
         return tuned
     weights = {
         name: edit.weight * odds.get(name, 1.0)
         for name, edit in EDITS.items()
-        if may_simplify or not edit.simplifies
+        if family(name) not in used and (may_simplify or not edit.simplifies)
     }
     while weights:  # drawing again without what does not apply is drawing among what does
         (name,) = rng.choices(list(weights), list(weights.values()))

@@ -137,7 +137,8 @@ def _memory_lines(memory: Memory, d: Description, end: str) -> list[str]:
     else:
         lines = _delta_lines(memory, s, factor if has_decay else "", old, end)
     if d.n_writes > 1:
-        lines.append(f"(once for each of {d.n_writes} pairs k, v; only the first meets the decay)")
+        decays = "; only the first meets the decay" if has_decay else ""
+        lines.append(f"(once for each of {d.n_writes} pairs k, v{decays})")
     if has_decay:
         lines.append(_decay_line(memory.decay, end))
     for letter, role in (("b", "erase"), ("w", "write"), ("r", "read")):
@@ -184,7 +185,7 @@ def _delta_lines(memory: Memory, s: str, factor: str, old: str, end: str) -> lis
 def _read(d: Description, s: str, query: str) -> str:
     read = f"{s}_t^T {query}"
     if d.normaliser:
-        read = f"{read} / ({query} . sum of the same decayed k + 0.1)"
+        read = f"{read} / ({query} . sum of k in {s}_t + 0.1)"
     return f"{read} + (q_t . (u * k_t)) v_t" if d.bonus and s == "S" else read
 
 
