@@ -36,7 +36,7 @@ from move37.lab.references import reference_names, reference_source
 from move37.lab.tasks import VOCAB_SIZE
 
 N_POINTS = 10
-SECRET = b"preset study"
+SECRET = b"the preset study"
 
 MIXTURE = {
     "recall": {"rows": 4, "options": {"pairs": 16}},

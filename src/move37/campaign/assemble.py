@@ -27,9 +27,10 @@ from move37.memory.artefacts import Artefacts
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
 from move37.team.symbolic.analyst import SymbolicAnalyst
+from move37.team.symbolic.description import to_json
 from move37.team.symbolic.engineer import SymbolicEngineer
 from move37.team.symbolic.judge import SymbolicJudge
-from move37.team.symbolic.library import LIBRARY
+from move37.team.symbolic.library import library_description, library_names
 from move37.team.symbolic.researcher import SymbolicResearcher
 
 SECRET_BYTES = 32
@@ -163,7 +164,8 @@ def find_candidate(name: str) -> Candidate:
     if not name.endswith(".py"):
         if name not in reference_names():
             raise UnknownName.of("mixer", name, reference_names())
-        description = LIBRARY[name].to_json() if name in LIBRARY else ""
+        known = name in library_names()
+        description = to_json(library_description(name)) if known else ""
         return reference_candidate(name, description=description)
     path = Path(name)
     try:
