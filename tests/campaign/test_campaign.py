@@ -87,7 +87,7 @@ class TestFinishedCampaign:
     def test_every_completed_trial_has_the_baselines_twin(self, finished_ledger):
         """C3."""
         (baseline,) = [
-            e.candidate.id for e in finished_ledger.events([RootAdded]) if e.role == "baseline"
+            e.candidate.id for e in finished_ledger.events([RootAdded]) if e.role == "root"
         ]
         done = {e.trial.spec for e in finished_ledger.events([TrialFinished])}
         for spec in done:

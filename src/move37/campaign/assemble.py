@@ -101,15 +101,16 @@ def open_workshop(
     """
     preset = load_preset(config.preset)
     team = make_team(config.team)
-    members = [("root", name) for name in config.roots]
-    members += [("baseline", config.baseline)]
-    members += [("opponent", name) for name in config.opponents]
-    candidates = [(role, find_candidate(name)) for role, name in members]
     with (
         Ledger.open(folder.ledger, create=True) as ledger,
         Laboratory(unsandboxed=unsandboxed, device=preset.training.device) as laboratory,
     ):
         used = used_before((r.time / 1e6, r.event) for r in ledger.records())
+        stored = {e.candidate.idea.name: e.candidate for e in ledger.at_index(RootAdded, CAMPAIGN)}
+
+        def member(name: str) -> Candidate:
+            return stored.get(Path(name).stem) or find_candidate(name)
+
         workshop = Workshop(
             config=config,
             preset=preset,
@@ -119,14 +120,17 @@ def open_workshop(
             team=team,
             library=Library(shipped_cards()),
             watch=Stopwatch(config.budget, used_seconds=used),
+            roots=tuple(member(name) for name in config.roots),
+            baseline=member(config.baseline),
+            opponents=tuple(member(name) for name in config.opponents),
             secret=folder.secret(),
             driver=f"{socket.gethostname()}:{os.getpid()}",
         )
-        _begin(workshop, candidates, sandboxed=not unsandboxed)
+        _begin(workshop, sandboxed=not unsandboxed)
         yield workshop
 
 
-def _begin(workshop: Workshop, candidates: list[tuple[str, Candidate]], *, sandboxed: bool) -> None:
+def _begin(workshop: Workshop, *, sandboxed: bool) -> None:
     journal = Journal(workshop.ledger, CAMPAIGN)
     journal.once(
         CampaignStarted,
@@ -138,11 +142,13 @@ def _begin(workshop: Workshop, candidates: list[tuple[str, Candidate]], *, sandb
             sandboxed=sandboxed,
         ),
     )
-    for role, candidate in candidates:
+    members = [("opponent", c) for c in workshop.opponents]
+    members += [("baseline", workshop.baseline), *(("root", c) for c in workshop.roots)]
+    for candidate, role in {c: role for role, c in members}.items():  # a root above a baseline
         journal.once(
             RootAdded,
             lambda role=role, candidate=candidate: RootAdded(candidate=candidate, role=role),
-            match={"role": role, "candidate_id": candidate.id},
+            match={"candidate_id": candidate.id},
         )
     journal.record(
         SessionOpened(

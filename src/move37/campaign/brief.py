@@ -116,7 +116,7 @@ def repair(
 def assess(workshop: Workshop, journal: Journal, candidate: Candidate) -> JudgementGiven:
     """Have the Judge assess a candidate, blind to author and private results."""
     entry = workshop.ledger.state().candidates[candidate.id]
-    baseline = workshop.ledger.state().candidates[workshop.candidate("baseline").id]
+    baseline = workshop.ledger.state().candidates[workshop.baseline.id]
     novelty = journal.recorded(NoveltyJudged, candidate_id=candidate.id)
     judgement = workshop.team.judge.assess(
         Exhibit(

@@ -57,7 +57,7 @@ def compare_trials(workshop: Workshop, ours: list[Trial], theirs: list[Trial]) -
 
 def best_comparison(workshop: Workshop, state: State, entry: Entry) -> Comparison | None:
     """Compare with the baseline at the highest rung the entry has reached in search."""
-    baseline = state.candidates[workshop.candidate("baseline").id]
+    baseline = state.candidates[workshop.baseline.id]
     for level in range(len(workshop.preset.rungs) - 1, -1, -1):
         if found := comparison_at(workshop, entry, baseline, level=level):
             return found
@@ -66,7 +66,7 @@ def best_comparison(workshop: Workshop, state: State, entry: Entry) -> Compariso
 
 def final_comparison(workshop: Workshop, state: State, entry: Entry) -> Comparison | None:
     """Compare with the baseline after the whole schedule; None if it never got there."""
-    baseline = state.candidates[workshop.candidate("baseline").id]
+    baseline = state.candidates[workshop.baseline.id]
     level = workshop.level(len(workshop.preset.rungs) - 1)
     return comparison_at(workshop, entry, baseline, level=level)
 

@@ -96,7 +96,7 @@ def search_verdict(workshop: Workshop, journal: Journal, candidate: Candidate) -
     verdict = after_race(
         decided[-1].decision,
         results.best_comparison(workshop, state, entry),
-        baseline=workshop.candidate("baseline").id,
+        baseline=workshop.baseline.id,
     )
     final = results.final_comparison(workshop, state, entry)
     judged = journal.recorded(JudgementGiven, candidate_id=candidate.id)
@@ -113,7 +113,7 @@ def fitness_of(
     workshop: Workshop, state: State, comparison: Comparison, quality: float | None
 ) -> Fitness:
     """Return what the search climbs, from effects after the whole schedule."""
-    baseline = state.candidates[workshop.candidate("baseline").id]
+    baseline = state.candidates[workshop.baseline.id]
     tasks = [
         TaskResult(
             metric=task.metric,
@@ -152,7 +152,7 @@ def _baseline_metric(workshop: Workshop, baseline: Entry, task: str, metric: str
 def _measured(workshop: Workshop, candidate: Candidate, level: int) -> Comparison:
     state = workshop.ledger.state()
     entry = state.candidates[candidate.id]
-    baseline = state.candidates[workshop.candidate("baseline").id]
+    baseline = state.candidates[workshop.baseline.id]
     found = results.comparison_at(workshop, entry, baseline, level=level)
     if found is None:
         raise AssertionError(f"{candidate.id} has completed a rung but has no pair")
@@ -161,7 +161,7 @@ def _measured(workshop: Workshop, candidate: Candidate, level: int) -> Compariso
 
 def _population(workshop: Workshop, state: State, level: int) -> list[float]:
     """Return the combined effects at one level of all earlier candidates that reached it."""
-    baseline = state.candidates[workshop.candidate("baseline").id]
+    baseline = state.candidates[workshop.baseline.id]
     found = [
         results.comparison_at(workshop, entry, baseline, level=level)
         for entry in state.candidates.values()

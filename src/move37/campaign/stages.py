@@ -14,7 +14,7 @@ from move37.campaign import results, rules
 from move37.campaign.workshop import CAMPAIGN, Stopped, Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import RungChoice, RungDecision, VerdictKind
-from move37.core.events import ProbesRan, RootAdded, VerdictReached
+from move37.core.events import ProbesRan, VerdictReached
 from move37.core.trial import Outcome, Trial
 from move37.evidence.confirmation import ConfirmationChoice, ConfirmationRules, assess
 from move37.evidence.fdr import OnlineTest, next_level
@@ -37,25 +37,23 @@ def prepare(workshop: Workshop, pool: Executor) -> None:
         BaselineFailed: the baseline's trial did not complete.
     """
     journal = Journal(workshop.ledger, CAMPAIGN)
-    added = workshop.ledger.at_index(RootAdded, CAMPAIGN)
-    names = {event.candidate.id: event for event in added if event.role != "opponent"}
+    references = {c.id: c for c in (*workshop.roots, workshop.baseline)}.values()
     plans = [
-        (event.candidate, rung, seed)
-        for event in names.values()
+        (candidate, rung, seed)
+        for candidate in references
         for rung in range(len(workshop.preset.rungs))
         for seed in workshop.rung_seeds(rung)
     ]
-    for event in names.values():
-        _probe_reference(workshop, journal, event.candidate)
+    for candidate in references:
+        _probe_reference(workshop, journal, candidate)
     for trial in pool.map(lambda p: _chain(workshop, journal, p), plans):
         if trial.outcome is not Outcome.COMPLETED:
             raise BaselineFailed(
                 f"{trial.spec.candidate_id} did not train ({trial.outcome}: {trial.reason}); "
                 "roots and baseline must, or nothing can be compared"
             )
-    for event in names.values():
-        if event.role == "root":
-            _root_verdict(workshop, journal, event.candidate)
+    for root in workshop.roots:
+        _root_verdict(workshop, journal, root)
 
 
 def _chain(workshop: Workshop, journal: Journal, plan: tuple[Candidate, int, int]) -> Trial:
@@ -91,7 +89,7 @@ def _root_verdict(workshop: Workshop, journal: Journal, root: Candidate) -> None
         return VerdictReached(
             index=CAMPAIGN,
             candidate_id=root.id,
-            verdict=after_race(decision, found, baseline=workshop.candidate("baseline").id),
+            verdict=after_race(decision, found, baseline=workshop.baseline.id),
             fitness=rules.fitness_of(workshop, state, found, None),
         )
 
@@ -148,7 +146,7 @@ def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
         if decision.choice is not ConfirmationChoice.NEED_SEED:
             break
         n_seeds += 1
-    baseline = workshop.candidate("baseline").id
+    baseline = workshop.baseline.id
     workshop.ledger.append(
         VerdictReached(
             index=entry.index,
@@ -178,7 +176,7 @@ def _fresh_trials(
     """Return the candidate's and the baseline's trials on the first `n_seeds` fresh seeds."""
     seeds = [workshop.confirm_seed(k) for k in range(n_seeds)]
     campaign = Journal(workshop.ledger, CAMPAIGN)
-    baseline = workshop.candidate("baseline")
+    baseline = workshop.baseline
     jobs: list[Callable[[], Trial]] = []
     for seed in seeds:
         jobs.append(lambda s=seed: _if_time(workshop, journal, candidate, s))
@@ -199,12 +197,7 @@ def meet_opponents(workshop: Workshop, pool: Executor) -> None:
     if best is None or best.verdict is None:
         return
     campaign = Journal(workshop.ledger, CAMPAIGN)
-    opponents = [
-        event.candidate
-        for event in workshop.ledger.at_index(RootAdded, CAMPAIGN)
-        if event.role == "opponent"
-    ]
-    jobs = [(opponent, seed) for seed in best.verdict.seeds for opponent in opponents]
+    jobs = [(opponent, seed) for seed in best.verdict.seeds for opponent in workshop.opponents]
 
     def run(job: tuple[Candidate, int]) -> None:
         if workshop.watch.may_go_on():

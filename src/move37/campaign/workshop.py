@@ -17,7 +17,7 @@ from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
 from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import LabError, Move37Error
-from move37.core.events import RootAdded, TrialFinished, TrialStarted
+from move37.core.events import TrialFinished, TrialStarted
 from move37.core.trial import Outcome, ProbeReport, Stage, Trial, TrialSpec
 from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
@@ -58,17 +58,13 @@ class Workshop:
     team: Team
     library: Library
     watch: Stopwatch
+    roots: tuple[Candidate, ...]
+    baseline: Candidate
+    """What everyone is compared with; may be one of the roots."""
+    opponents: tuple[Candidate, ...]
     secret: bytes
     """Drawn once per campaign; seeds of held-out data depend on it."""
     driver: str
-
-    def candidate(self, role: str, name: str | None = None) -> Candidate:
-        """Return the candidate that was added with this role (`root`, `baseline`, `opponent`)."""
-        return next(
-            event.candidate
-            for event in self.ledger.at_index(RootAdded, CAMPAIGN)
-            if event.role == role and name in (None, event.candidate.idea.name)
-        )
 
     def search_seed(self, k: int) -> int:
         """Return the k-th seed that search uses."""

@@ -60,6 +60,10 @@ class Artefacts:
         """Say whether there is a file for this digest; `get` checks its content."""
         return self.path(digest).is_file()
 
+    def discard(self, digest: str) -> None:
+        """Delete a file that nobody goes on from; its digest stays in the ledger."""
+        self.path(digest).unlink(missing_ok=True)
+
     def path(self, digest: str) -> Path:
         """Return where the file with this digest is or would be.
 
