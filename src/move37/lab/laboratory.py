@@ -27,13 +27,17 @@ class Laboratory:
     A context manager; leaving it ends every child.
     """
 
-    def __init__(self, *, unsandboxed: bool = False, device: str = "cpu") -> None:
+    def __init__(
+        self, *, unsandboxed: bool = False, device: str = "cpu", compilers: bool | None = None
+    ) -> None:
         """Find a sandbox and start the fork server in it.
 
         Args:
             unsandboxed: run candidates with the rights of this account; limits on memory, time and
                 file size still hold. Write it into every report.
             device: `cpu` or `cuda`; `cuda` lets the children see the GPUs.
+            compilers: let children see the system's programs and start processes, as torch.compile
+                and Triton must; None: on `cuda` only. A child is one process otherwise.
 
         Raises:
             SandboxUnavailable: this machine offers none; the message says what to install.
@@ -45,6 +49,7 @@ class Laboratory:
                 UnsandboxedWarning,
                 stacklevel=2,
             )
+        compilers = device == "cuda" if compilers is None else compilers
         self._lock = threading.Lock()
         self._n_restarts = 0
         self._closed = False
@@ -52,7 +57,7 @@ class Laboratory:
         self._server = (
             ForkServer.start(sandboxes.bare(self._folder.name, device=device))
             if self._folder
-            else _first_that_starts(sandboxes.available(device=device))
+            else _first_that_starts(sandboxes.available(device=device, compilers=compilers))
         )
         self.sandbox = self._server.sandbox
         """How children are shut in."""
@@ -76,7 +81,10 @@ class Laboratory:
             LabError: the child could not be shut in, or the server cannot be kept alive.
         """
         server = self._living_server()
-        cgroup = self.cgroups.make(limits) if self.cgroups else None
+        try:
+            cgroup = self.cgroups.make(limits) if self.cgroups else None
+        except OSError as error:
+            raise LabError(f"cannot make a control group: {error}") from error
         try:
             return Session(server, limits, cgroup=cgroup)
         except BaseException:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import move37
@@ -49,6 +49,8 @@ class Sandbox:
     path: tuple[str, ...]
     """Where the server finds packages."""
     device: str = "cpu"
+    compilers: bool = False
+    """Whether children may start processes and programs."""
     scratch: str = "/scratch"
     """The candidates' home and working directory."""
     details: dict[str, str] = field(default_factory=dict)
@@ -60,7 +62,13 @@ class Sandbox:
 
     def command(self, settings: dict[str, object]) -> list[str]:
         """Return the command line of the fork server."""
-        settings = {**settings, "path": self.path, "device": self.device, "jail": self.confines}
+        settings = {
+            **settings,
+            "path": self.path,
+            "device": self.device,
+            "compilers": self.compilers,
+            "jail": self.confines,
+        }
         return [*self.prefix, *self.python, "-c", _BOOT, json.dumps(settings)]
 
     def environment(self) -> dict[str, str]:
@@ -86,7 +94,7 @@ def bare(scratch: str, *, device: str = "cpu") -> Sandbox:
     )
 
 
-def available(*, device: str = "cpu") -> list[Sandbox]:
+def available(*, device: str = "cpu", compilers: bool = False) -> list[Sandbox]:
     """Return the sandboxes that might work here, best first. Starting one tells if it does.
 
     Raises:
@@ -97,8 +105,9 @@ def available(*, device: str = "cpu") -> list[Sandbox]:
     programs = find_bwrap()
     if not programs:
         raise SandboxUnavailable(f"no bubblewrap found. {_INSTALL}")
-    view = arena_view(device=device)
-    return [_bubblewrap(program, view, device) for program in programs]
+    view = arena_view(device=device, compilers=compilers)
+    found = [_bubblewrap(program, view) for program in programs]
+    return [replace(sandbox, device=device, compilers=compilers) for sandbox in found]
 
 
 def unavailable(reasons: list[str]) -> SandboxUnavailable:
@@ -106,7 +115,7 @@ def unavailable(reasons: list[str]) -> SandboxUnavailable:
     return SandboxUnavailable(f"no sandbox starts here ({'; '.join(reasons)}). {_INSTALL}")
 
 
-def _bubblewrap(program: Path, view: View, device: str) -> Sandbox:
+def _bubblewrap(program: Path, view: View) -> Sandbox:
     if os.geteuid() == 0:
         prefix = _as_nobody(program, view)
     else:
@@ -116,7 +125,6 @@ def _bubblewrap(program: Path, view: View, device: str) -> Sandbox:
         prefix=tuple(prefix),
         python=(str(python_program()), "-s", "-S", "-P"),
         path=(PROGRAM, PACKAGES),
-        device=device,
         details={"program": str(program)},
     )
 

@@ -168,9 +168,9 @@ class Session:
             pid = self._hello()
             if self._cgroup:
                 self._cgroup.add(pid)
-            self._connection.sendall(b"s" if self._cgroup else b"-")
+            self._connection.sendall(b"\x01")  # what it starts from here on is in the cgroup
             message = receive(self._connection)
-        except (WireError, TimeoutError, ConnectionError) as error:
+        except (WireError, OSError) as error:
             self._server.kill(self._child_id)
             self._server.wait(self._child_id, timeout_seconds=EXIT_SECONDS)
             raise LabError(f"a child could not be shut in: {error}") from error
