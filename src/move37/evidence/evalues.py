@@ -88,6 +88,9 @@ def log_t_process(differences: Iterable[float]) -> np.ndarray:
 def log_t_e(n: int, statistic: np.ndarray) -> np.ndarray:
     """Log e-value for n differences with T = sum / sqrt(sum of squares); rises with T.
 
+    Exact for T >= 0. For T < 0 it is Jensen's lower bound, which keeps the process valid and costs
+    nothing: such e-values are below 1 anyway.
+
     Args:
         n: number of differences, >= 1.
         statistic: any shape; each in [-sqrt(n), sqrt(n)].
@@ -95,15 +98,10 @@ def log_t_e(n: int, statistic: np.ndarray) -> np.ndarray:
     Returns:
         The same shape.
     """
-    from scipy.special import gammaln, logsumexp
+    from scipy.special import logsumexp
 
     slope = np.asarray(statistic, dtype=np.float64)[..., None] * EFFECT_PRIOR
-    log_ratio = (
-        _log_chi_integral(n, slope)
-        - n * EFFECT_PRIOR**2 / 2.0
-        - (n / 2.0 - 1.0) * math.log(2.0)
-        - gammaln(n / 2.0)
-    )
+    log_ratio = _log_chi_moment(n, slope) - n * EFFECT_PRIOR**2 / 2.0
     return logsumexp(log_ratio, axis=-1) - math.log(len(EFFECT_PRIOR))
 
 
@@ -146,20 +144,22 @@ def _last(log_process: np.ndarray) -> float:
     return math.exp(min(float(log_process[-1]), MAX_LOG)) if len(log_process) else 1.0
 
 
-def _log_chi_integral(n: int, slope: np.ndarray) -> np.ndarray:
-    """Log of the integral of r^(n-1) exp(-r^2/2 + slope r) over r > 0, elementwise and stable.
+def _log_chi_moment(n: int, slope: np.ndarray) -> np.ndarray:
+    """Log of E[exp(a R)], R ~ chi with n degrees: exact for slopes a >= 0, a lower bound below.
 
-    Slopes >= 0 use J_1 = sqrt(2 pi) exp(a^2/2) Phi(a), J_2 = 1 + a J_1, J_(k+2) = a J_(k+1) + k J_k
-    (integration by parts; all terms positive) as ratios; slopes < 0 would cancel there and use
-    Tricomi's U instead (DLMF 12.5.1 and 12.7.14).
+    With J_k the integral of r^(k-1) exp(-r^2/2 + a r) over r > 0: J_1 = sqrt(2 pi) exp(a^2/2)
+    Phi(a), J_2 = 1 + a J_1, and J_(k+2) = a J_(k+1) + k J_k by parts. For a >= 0 all terms are
+    positive, so the ratios J_(k+1) / J_k are stable; for a < 0 they would cancel, and exp(a E[R])
+    stands in.
     """
-    from scipy.special import gammaln, hyperu, log_ndtr
+    from scipy.special import gammaln, log_ndtr
 
-    up, down = np.maximum(slope, 0.0), np.minimum(slope, 0.0)
+    up = np.maximum(slope, 0.0)
     log_integral = 0.5 * math.log(2 * math.pi) + up**2 / 2 + log_ndtr(up)
     ratio = up + np.exp(-log_integral)
     for k in range(1, n):
         log_integral = log_integral + np.log(ratio)
         ratio = up + k / ratio
-    falling = gammaln(n) - n / 2 * math.log(2.0) + np.log(hyperu(n / 2, 0.5, down**2 / 2))
-    return np.where(slope >= 0, log_integral, falling)
+    exact = log_integral - (n / 2 - 1) * math.log(2.0) - gammaln(n / 2)
+    mean = math.sqrt(2.0) * math.exp(gammaln((n + 1) / 2) - gammaln(n / 2))
+    return np.where(slope >= 0, exact, slope * mean)

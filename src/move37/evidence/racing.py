@@ -125,9 +125,10 @@ def beat_probability(
         raise EvidenceError("racing needs at least one paired difference; the rung has no pair")
     finite_number(bar, "bar")
     measured = math.fsum(values) / len(values)
-    variance = rung.spread**2 + positive_number(noise, "noise") ** 2 / len(values)
+    sampling = positive_number(noise, "noise") ** 2 / len(values)
+    variance = rung.spread**2 + sampling
     slope = rung.correlation * rung.spread * rung.final_spread / variance
     expected = rung.final_mean + slope * (measured - rung.mean)
-    unexplained = (1.0 - rung.correlation**2) * rung.spread**2 + (variance - rung.spread**2)
+    unexplained = (1.0 - rung.correlation**2) * rung.spread**2 + sampling
     left = rung.final_spread**2 * unexplained / variance
     return float(ndtr((expected - bar) / math.sqrt(left)))
