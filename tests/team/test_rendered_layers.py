@@ -2,7 +2,7 @@
 
 L1 forward on the whole equals forward on its pieces with the state carried (any pieces).
 L2 the gradient of a position reaches no later input.
-L3 every parameter takes part and has a finite gradient.
+L3 every parameter takes part: its gradient is finite and not zero.
 L4 the state is a dict of batch-first tensors whose size does not depend on the length.
 L5 a row's result does not depend on the other rows of its batch.
 L6 the rendered text is a function of the description and readable: lines of at most 100.
@@ -71,6 +71,7 @@ def obey(description: Description, seed: int, n_time: int) -> None:
     whole.square().sum().backward()
     for name, parameter in mixer.named_parameters():
         assert parameter.grad is not None, f"L3: {name} takes no part"
+        assert parameter.grad.any(), f"L3: no gradient reaches {name}"
         assert torch.isfinite(parameter.grad).all(), f"L3: {name}"
 
 

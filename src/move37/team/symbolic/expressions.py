@@ -38,8 +38,8 @@ STATISTICS: tuple[Statistic, ...] = (
 
 UnaryName: TypeAlias = Literal["tanh", "sigmoid", "softplus", "abs"]
 UNARY: tuple[UnaryName, ...] = ("tanh", "sigmoid", "softplus", "abs")
-BinaryName: TypeAlias = Literal["sum", "product", "maximum", "mean"]
-BINARY: tuple[BinaryName, ...] = ("sum", "product", "maximum", "mean")
+BinaryName: TypeAlias = Literal["sum", "product", "smooth-maximum", "mean"]
+BINARY: tuple[BinaryName, ...] = ("sum", "product", "smooth-maximum", "mean")
 
 MAX_LEAVES = 3  # assumed: readable formulas; a leaf costs a matrix
 MAX_DEPTH = 4
@@ -62,7 +62,10 @@ class Unary:
 
 @dataclass(frozen=True, kw_only=True, slots=True, config=RECORD)
 class Binary:
-    """Two expressions joined. All joins are commutative."""
+    """Two expressions joined. All joins are commutative.
+
+    The maximum is smooth, log(e^a + e^b): a hard one may leave one side without any gradient.
+    """
 
     join: BinaryName
     left: Expr

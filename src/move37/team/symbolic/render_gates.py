@@ -31,7 +31,7 @@ UNARY_CODE = {
 BINARY_CODE = {
     "sum": "{} + {}",
     "product": "{} * {}",
-    "maximum": "torch.maximum({}, {})",
+    "smooth-maximum": "torch.logaddexp({}, {})",
     "mean": "0.5 * ({} + {})",
 }
 WIDE_NAMES = {"x": "x_BTD", "change": "change_BTD", "fading": "fading_BTD"}

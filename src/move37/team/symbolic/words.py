@@ -221,7 +221,7 @@ def expr_words(expr: Expr) -> str:
             return {
                 "sum": f"{left} + {right}",
                 "product": f"({left}) ({right})",
-                "maximum": f"max({left}, {right})",
+                "smooth-maximum": f"log(exp({left}) + exp({right}))",
                 "mean": f"({left} + {right}) / 2",
             }[expr.join]
 
