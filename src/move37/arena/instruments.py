@@ -40,6 +40,36 @@ FACTORIES = frozenset(
 )
 
 
+REDUCTIONS = frozenset(
+    {
+        "all",
+        "amax",
+        "amin",
+        "any",
+        "argmax",
+        "argmin",
+        "count_nonzero",
+        "dot",
+        "linalg_vector_norm",
+        "logsumexp",
+        "max",
+        "mean",
+        "median",
+        "min",
+        "mv",
+        "nansum",
+        "norm",
+        "prod",
+        "std",
+        "std_mean",
+        "sum",
+        "var",
+        "var_mean",
+    }
+)
+"""Operations that read more than they write."""
+
+
 class WorkingDtype(TorchFunctionMode):
     """Turn casts to a narrower float type than the input's into casts to the input's.
 
@@ -111,8 +141,8 @@ class CostMeter(TorchDispatchMode):
     """Count the work below the level of torch functions.
 
     `flops` counts matrix products and convolutions by torch's formulas, and one operation for each
-    element that any other operation writes (n log n for a transform). `largest_bytes` is the
-    largest tensor that came into being.
+    element that any other operation writes or reduces (n log n for a transform). `largest_bytes` is
+    the largest tensor that came into being.
     """
 
     def __init__(self) -> None:
@@ -131,7 +161,7 @@ class CostMeter(TorchDispatchMode):
         elif "attention" in packet.__name__:
             self.flops += _attention_flops(args)
         elif not _is_view(func):
-            self.flops += sum(_elements(func, tensor) for tensor in _tensors(out))
+            self.flops += _elements(func, args, out)
         if not _is_view(func):
             for tensor in _tensors(out):
                 n_bytes = tensor.numel() * tensor.element_size()
@@ -152,10 +182,13 @@ def _tensors(out: Any) -> list[Tensor]:
     return []
 
 
-def _elements(func: Any, tensor: Tensor) -> float:
-    n = float(tensor.numel())
+def _elements(func: Any, args: Any, out: Any) -> float:
+    n = float(sum(tensor.numel() for tensor in _tensors(out)))
+    if func.__name__.partition(".")[0] in REDUCTIONS and isinstance(args[0], Tensor):
+        return max(n, float(args[0].numel()))
     if "fft" in func.__name__ or "sort" in func.__name__:
-        return n * math.log2(max(2, max(tensor.shape, default=2)))
+        longest = max((size for tensor in _tensors(out) for size in tensor.shape), default=2)
+        return n * math.log2(max(2, longest))
     return n
 
 

@@ -26,8 +26,8 @@ from move37.lab.wire import Message, send
 REPORT_EVERY = 10  # steps between points of the curve
 
 
-class Diverged(Exception):
-    """Loss or gradient is no longer finite."""
+class Diverged(FloatingPointError):
+    """Loss or gradient is no longer finite; the worker tells such errors apart."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -184,11 +184,8 @@ def dtype(subject: Subject) -> ProbeVerdict:
     child = subject.use("jittered")
     wide = child.apply(x_BTD)
     findings = [_dtype_of(child, x_BTD, "float64", wide)]
-    child = subject.rebuild(dtype="float32")
-    try:
+    with subject.single_precision() as child:
         findings.append(_dtype_of(child, x_BTD, "float32", wide))
-    finally:
-        subject.restore()
     result = verdict("dtype", findings, limit=LOW_PRECISION)
     if result.passed and wide.replaced and subject.style == "fla":
         note = f"hard-coded {', '.join(wide.replaced)} was replaced by the working dtype"

@@ -40,13 +40,10 @@ def cost(subject: Subject, *, confirm: bool = True) -> Growth:
         subject: any layer.
         confirm: ask the kernel where the clock looks steep; needless for a layer that may be.
     """
-    child = subject.rebuild(dtype="float32")
-    try:
+    with subject.single_precision() as child:
         base = 512 if _seconds(child, subject, 256, repeats=1) < SLOW_SECONDS else 128
         counts = [child.cost(inputs(1, n, subject.d_model)) for n in (base, 2 * base, 4 * base)]
         clock = _clock_exponent(child, subject, 2 * base)
-    finally:
-        subject.restore()
     (f1, _), (f2, m2), (f4, m4) = counts
     work = _log2((f4 - f2) / (f2 - f1)) if f2 > f1 else 0.0
     memory = _log2(m4 / m2) if m2 else 0.0

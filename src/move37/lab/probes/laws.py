@@ -47,7 +47,7 @@ def causality(subject: Subject) -> ProbeVerdict:
 
 
 def _perturbed(
-    subject: Subject, length: int, weights: str, *, child: Child | None = None
+    subject: Subject, length: int, weights: str, *, native: Child | None = None
 ) -> list[Finding]:
     """Change everything from a cut on, one row per cut, and look before the cut."""
     cuts = sorted({c for c in (*NEAR_CHUNKS, length // 2, length - 1) if 0 < c < length})
@@ -55,9 +55,10 @@ def _perturbed(
     noise_BTD = LOUD * inputs(len(cuts) + 1, length, subject.d_model, seed=1)
     for row, cut in enumerate(cuts, start=1):
         x_BTD[row, cut:] = noise_BTD[row, cut:]
-    child = child or subject.use(weights)
-    native = child is not subject.child or "float32" in subject.in_use
-    y_BTD = child.apply(x_BTD, widen=not native).y_BTD
+    if native is None:
+        y_BTD = subject.use(weights).apply(x_BTD).y_BTD
+    else:
+        y_BTD = native.apply(x_BTD, widen=False).y_BTD
     findings = []
     for row, cut in enumerate(cuts, start=1):
         change_T = deviation(y_BTD[:1, :cut], y_BTD[row : row + 1, :cut])[0]
@@ -101,11 +102,8 @@ def _gradients(subject: Subject) -> list[Finding]:
 
 def _single_precision(subject: Subject) -> list[Finding]:
     """A layer may look ahead only where it sees that it is not being probed in float64."""
-    child = subject.rebuild(dtype="float32")
-    try:
-        findings = _perturbed(subject, LENGTH, "jittered float32", child=child)
-    finally:
-        subject.restore()
+    with subject.single_precision() as child:
+        findings = _perturbed(subject, LENGTH, "jittered float32", native=child)
     return [Finding(breach=f.breach * EXACT / SINGLE, detail=f.detail) for f in findings]
 
 

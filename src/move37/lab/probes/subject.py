@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from move37.core.trial import ProbeVerdict
-from move37.lab.probes.child import Built, Child, ProbeSession
+from move37.lab.probes.child import Built, Child, ProbeSession, Raised
 from move37.lab.probes.draws import OPENING, fixed, jittered
 
 WEIGHT_SETS = ("initial", "jittered", "opened", "closed", "fixed")
@@ -103,15 +103,20 @@ class Subject:
             self.in_use = name
         return self.child
 
-    def rebuild(self, *, dtype: str) -> Child:
-        """Build the first child's layer anew in another dtype, with the jittered weights."""
-        self.child.build(dtype=dtype)
+    @contextlib.contextmanager
+    def single_precision(self) -> Iterator[Child]:
+        """Give the first child with its layer built in float32, with the jittered weights."""
+        self.child.build(dtype="float32")
         self.child.load(self.weight_set("jittered"))
-        self.in_use = f"jittered in {dtype}"
-        return self.child
+        try:
+            yield self.child
+        except Raised:
+            self.restore()
+            raise
+        self.restore()
 
     def restore(self) -> None:
-        """Go back to float64."""
+        """Build the first child's layer anew in float64, with its initial weights."""
         self.child.build()
         self.in_use = "initial"
 
