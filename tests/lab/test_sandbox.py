@@ -1,6 +1,6 @@
 """The sandbox holds: as the account that runs the tests, and as one without rights.
 
-The promises S1 to S18 are in `move37.lab.self_check`; here they are tried in bubblewrap.
+The promises S1 to S19 are in `move37.lab.self_check`; here they are tried in bubblewrap.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from move37.lab import doctor, payloads, sandbox, self_check
 from move37.lab.forkserver import ForkServer, ServerDied
 from move37.lab.laboratory import Laboratory, UnsandboxedWarning
 from move37.lab.self_check import Breach
-from move37.lab.session import ChildFailed
+from move37.lab.session import ChildFailed, Session
 from move37.lab.wire import Message
 from move37.testing.sandbox_contract import SandboxContract
 
@@ -130,7 +130,7 @@ class TestBubblewrapWithCompilers:
 
 
 def test_an_ordinary_user_has_the_same_walls_and_the_doctor_says_so():
-    """Without control groups of its own, as most accounts are; all of S1 to S18."""
+    """Without control groups of its own, as most accounts are; all of S1 to S19."""
     program = (
         "import json, os; from dataclasses import asdict; from move37.lab.doctor import examine\n"
         "print(json.dumps({**asdict(examine()), 'user': os.geteuid()}))"
@@ -144,7 +144,7 @@ def test_an_ordinary_user_has_the_same_walls_and_the_doctor_says_so():
     assert found["user"] != 0
     assert found["sandbox"] == "bubblewrap"
     assert [check for check in found["checks"] if not check["held"]] == []
-    assert len(found["checks"]) == 18
+    assert len(found["checks"]) == len(self_check.CHECKS)
     assert found["advice"].startswith("ready")
 
 
@@ -188,6 +188,7 @@ class TestNoSandbox:
             self_check.no_host_files,
             self_check.siblings_are_out_of_reach,
             self_check.nothing_hidden_is_held,
+            self_check.siblings_cannot_talk,
         ],
         ids=lambda run: run.__name__,
     )
@@ -209,6 +210,20 @@ class TestNoSandbox:
         with pytest.raises(ChildFailed) as failed:
             say(laboratory, body, limits=limits)
         assert failed.value.outcome is outcome
+
+
+def test_where_processes_cannot_be_shown_apart_nothing_is_shown():
+    """Inside most containers parts of /proc are covered: the kernel then refuses a fresh one."""
+    found = sandbox.available()[0]
+    at = found.prefix.index("/proc") + 1
+    covered = (*found.prefix[:at], "--tmpfs", "/proc/tty", *found.prefix[at:])
+    with ForkServer.start(replace(found, prefix=covered)) as server:
+        laboratory = Disguised(None)
+        laboratory.session = lambda limits: Session(server, limits)
+        with laboratory.session(LIMITS) as session:
+            assert session.walls == {"proc": "none"}
+        self_check.siblings_are_out_of_reach(laboratory)
+        self_check.exits_are_accounted(laboratory)
 
 
 def test_other_systems_are_refused_with_the_way_out(monkeypatch):

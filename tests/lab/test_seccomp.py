@@ -24,9 +24,9 @@ THREAD_FLAGS = 0x3D0F00  # what glibc's pthread_create passes to clone
 machines = pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 
 
-def decide(program, number, *, machine, argument=0, audit=None):
+def decide(program, number, *, machine, argument=0, second=0, audit=None):
     """Run a classic BPF program over one system call; return its verdict."""
-    data = struct.pack("=IIQ6Q", number, audit or AUDIT[machine], 0, argument, *[0] * 5)
+    data = struct.pack("=IIQ6Q", number, audit or AUDIT[machine], 0, argument, second, *[0] * 4)
     lines = list(struct.iter_unpack("=HBBI", program))
     accumulator, at = 0, 0
     while True:
@@ -84,6 +84,17 @@ def test_new_namespaces_are_refused_in_every_way_to_start_a_process(machine):
     for bit in (17, 25, 26, 27, 28, 29, 30):
         assert decide(program, clone, machine=machine, argument=1 << bit | FORK_FLAGS) == EPERM
     assert decide(program, clone, machine=machine, argument=FORK_FLAGS) == ALLOW
+
+
+@machines
+def test_files_that_siblings_see_cannot_be_locked(machine):
+    """C1: commands are F_GETFL, F_DUPFD_CLOEXEC, and then F_SETLK, F_OFD_SETLK, F_SETLEASE."""
+    program = seccomp.program(new_processes=False, machine=machine)
+    fcntl = (72, 25)[COLUMN[machine]]
+    for command, verdict in {3: ALLOW, 1030: ALLOW, 6: EPERM, 37: EPERM, 1024: EPERM}.items():
+        assert decide(program, fcntl, machine=machine, second=command) == verdict
+    program = seccomp.program(new_processes=True, machine=machine)
+    assert decide(program, fcntl, machine=machine, second=6) == ALLOW
 
 
 @machines

@@ -60,6 +60,15 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "mq_open": (240, 180),
     "memfd_create": (319, 279),
     "memfd_secret": (447, 447),
+    # what siblings could talk through over files that all of them see
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "inotify_add_watch": (254, 27),
+    "mincore": (27, 232),
+    "cachestat": (451, 451),
+    "readahead": (187, 213),
+    "fadvise64": (221, 223),
+    "preadv2": (327, 286),
     # kernel code that trials never need
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
@@ -103,14 +112,18 @@ REFUSED: dict[str, tuple[int | None, int | None]] = {
     "vhangup": (153, 58),
 }
 # Refused as well unless compilers must run. A layer needs no process but its own, and with one
-# process alone the kernel's limits on memory and time hold for the whole trial.
+# process alone the kernel's limits on memory and time hold for the whole trial. A lock on a file
+# that siblings see as well is a message; compilers lock their caches.
 REFUSED_PROCESSES: dict[str, tuple[int | None, int | None]] = {
     "fork": (57, None),
     "vfork": (58, None),
+    "flock": (73, 32),
     "execve": (59, 221),
     "execveat": (322, 281),
 }
 _CLONE = (56, 220)
+_FCNTL = (72, 25)
+_FCNTL_LOCKS = (5, 6, 7, 36, 37, 38, 1024, 1025, 1026)  # locks, leases, notices
 _CLONE3 = 435
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET}
 _CLONE_THREAD = 0x00010000
@@ -118,6 +131,7 @@ _X32_CALLS = 0x40000000
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _OFFSET_NUMBER, _OFFSET_ARCHITECTURE, _OFFSET_FIRST_ARGUMENT = 0, 4, 16
+_OFFSET_SECOND_ARGUMENT = 24
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _EPERM, _ENOSYS = 0x00050000 | errno.EPERM, 0x00050000 | errno.ENOSYS
 
@@ -155,6 +169,7 @@ def program(*, new_processes: bool, machine: str | None = None) -> bytes:
     # glibc falls back from clone3, whose flags a filter cannot see, to clone
     lines += [(_JUMP_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _ENOSYS)]
     lines += _clone_lines(_CLONE[column], new_processes=new_processes)
+    lines += [] if new_processes else _fcntl_lines(_FCNTL[column])
     lines += [(_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
 
@@ -167,6 +182,14 @@ def _clone_lines(number: int, *, new_processes: bool) -> list[tuple[int, int, in
     ]
     if not new_processes:
         checks += [(_JUMP_ANY_BIT, 1, 0, _CLONE_THREAD), (_RETURN, 0, 0, _EPERM)]
+    checks += [(_RETURN, 0, 0, _ALLOW)]
+    return [(_JUMP_EQUAL, 0, len(checks), number), *checks]
+
+
+def _fcntl_lines(number: int) -> list[tuple[int, int, int, int]]:
+    checks = [(_LOAD, 0, 0, _OFFSET_SECOND_ARGUMENT)]
+    for command in _FCNTL_LOCKS:
+        checks += [(_JUMP_EQUAL, 0, 1, command), (_RETURN, 0, 0, _EPERM)]
     return [(_JUMP_EQUAL, 0, len(checks), number), *checks]
 
 

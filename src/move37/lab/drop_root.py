@@ -22,6 +22,17 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 def main(number: int, sources: dict[str, str], command: list[str]) -> None:
     """Stage the sources, become `number`, and turn into the command."""
+    if sources:
+        _stage(sources)
+    os.chdir("/")
+    os.setgroups([])
+    os.setresgid(number, number, number)
+    os.setresuid(number, number, number)
+    os.execv(command[0], command)  # noqa: S606  # no shell on purpose
+
+
+def _stage(sources: dict[str, str]) -> None:
+    """Bind every source under STAGE, in a mount namespace of this process alone."""
     _check(_libc.unshare(NEW_MOUNT_NAMESPACE), "unshare the mount namespace")
     _mount("none", "/", None, RECURSIVE | PRIVATE)
     handles = {name: os.open(path, os.O_PATH | os.O_CLOEXEC) for name, path in sources.items()}
@@ -33,11 +44,6 @@ def main(number: int, sources: dict[str, str], command: list[str]) -> None:
         else:
             os.close(os.open(target, os.O_CREAT | os.O_WRONLY, 0o644))
         _mount(f"/proc/self/fd/{handle}", target, None, BIND | RECURSIVE)
-    os.chdir("/")
-    os.setgroups([])
-    os.setresgid(number, number, number)
-    os.setresuid(number, number, number)
-    os.execv(command[0], command)  # noqa: S606  # no shell on purpose
 
 
 def _mount(source: str, target: str, kind: str | None, flags: int, options: str = "") -> None:

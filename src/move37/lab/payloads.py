@@ -241,6 +241,33 @@ def main(connection):
     say(connection, seen=seen)
 """
 
+SIDE_DOORS = """
+def main(connection):
+    import fcntl
+    shared = open(os.__file__, "rb")
+    doors = []
+    if works(fcntl.flock, shared, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        doors.append("flock")
+    if works(fcntl.lockf, shared, fcntl.LOCK_SH | fcntl.LOCK_NB):
+        doors.append("fcntl lock")
+    if calls("inotify_init1", 0):
+        doors.append("inotify")
+    import mmap
+    pages = (ctypes.c_char * 4096).from_buffer(mmap.mmap(-1, 4096))
+    if calls("mincore", ctypes.byref(pages), ctypes.c_size_t(4096), ctypes.create_string_buffer(8)):
+        doors.append("mincore")
+    if libc.posix_fadvise(shared.fileno(), ctypes.c_long(0), ctypes.c_long(0), 4) == 0:
+        doors.append("fadvise")
+    for family in (socket.AF_UNIX, socket.AF_INET):
+        if works(socket.socketpair if family == socket.AF_UNIX else socket.socket, family):
+            doors.append("socket")
+    if calls("msgget", 77, 0o1600) or calls("semget", 77, 1, 0o1600):
+        doors.append("System V messages")
+    if calls("mq_open", b"/door", os.O_CREAT | os.O_RDWR, 0o600, None):
+        doors.append("message queue")
+    say(connection, doors=doors)
+"""
+
 TRACE = """
 def main(connection):
     done = []

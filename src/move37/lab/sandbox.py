@@ -106,7 +106,7 @@ def available(*, device: str = "cpu", compilers: bool = False) -> list[Sandbox]:
     if not programs:
         raise SandboxUnavailable(f"no bubblewrap found. {_INSTALL}")
     view = arena_view(device=device, compilers=compilers)
-    found = [_bubblewrap(program, view) for program in programs]
+    found = [sandbox for program in programs for sandbox in _bubblewraps(program, view)]
     return [replace(sandbox, device=device, compilers=compilers) for sandbox in found]
 
 
@@ -115,21 +115,25 @@ def unavailable(reasons: list[str]) -> SandboxUnavailable:
     return SandboxUnavailable(f"no sandbox starts here ({'; '.join(reasons)}). {_INSTALL}")
 
 
-def _bubblewrap(program: Path, view: View) -> Sandbox:
+def _bubblewraps(program: Path, view: View) -> list[Sandbox]:
+    plain = [str(program), *bwrap_arguments(view)]
+    prefixes = [plain]
     if os.geteuid() == 0:
-        prefix = _as_nobody(program, view)
-    else:
-        prefix = [str(program), *bwrap_arguments(view)]
-    return Sandbox(
-        name="bubblewrap",
-        prefix=tuple(prefix),
-        python=(str(python_program()), "-s", "-S", "-P"),
-        path=(PROGRAM, PACKAGES),
-        details={"program": str(program)},
-    )
+        # a container may forbid its root to mount, and its nobody may not need it
+        prefixes = [_staged(program, view), _as_nobody({}, plain)]
+    return [
+        Sandbox(
+            name="bubblewrap",
+            prefix=tuple(prefix),
+            python=(str(python_program()), "-s", "-S", "-P"),
+            path=(PROGRAM, PACKAGES),
+            details={"program": str(program)},
+        )
+        for prefix in prefixes
+    ]
 
 
-def _as_nobody(program: Path, view: View) -> list[str]:
+def _staged(program: Path, view: View) -> list[str]:
     """Return the prefix for root: stage every source, give root away, then bubblewrap."""
     sources = {}
     origins = {}
@@ -143,9 +147,12 @@ def _as_nobody(program: Path, view: View) -> list[str]:
             if folder.is_dir():
                 sources[folder.name] = str(folder)
         start = f"{drop_root.STAGE}/{package.name}/_bin/{program.name}"
+    return _as_nobody(sources, [start, *bwrap_arguments(view, origins=origins)])
+
+
+def _as_nobody(sources: dict[str, str], command: list[str]) -> list[str]:
     python = [str(python_program()), "-I", "-S", str(Path(drop_root.__file__).resolve())]
-    arguments = [str(SANDBOX_OUTSIDE_ID), json.dumps(sources)]
-    return [*python, *arguments, start, *bwrap_arguments(view, origins=origins)]
+    return [*python, str(SANDBOX_OUTSIDE_ID), json.dumps(sources), *command]
 
 
 def _environment(device: str, scratch: str) -> dict[str, str]:

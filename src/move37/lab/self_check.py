@@ -262,6 +262,15 @@ def deaths_are_outcomes(laboratory: OpensSessions) -> None:
     _say(laboratory, payloads.NOTHING)
 
 
+def siblings_cannot_talk(laboratory: OpensSessions) -> None:
+    """S19: not over locks and notices on files all of them see, nor over any kind of message.
+
+    Timing remains; docs/threat-model.md says what that means.
+    """
+    doors = _say(laboratory, payloads.SIDE_DOORS)["doors"]
+    _expect(not doors, f"can use {doors}")
+
+
 CHECKS: tuple[Check, ...] = tuple(
     Check(number=f"S{index}", name=run.__name__.replace("_", " "), run=run)
     for index, run in enumerate(
@@ -284,6 +293,7 @@ CHECKS: tuple[Check, ...] = tuple(
             descendants_die,
             exits_are_accounted,
             deaths_are_outcomes,
+            siblings_cannot_talk,
         ),
         start=1,
     )

@@ -5,7 +5,7 @@
         def open_laboratory(cls):
             return MyLaboratory()
 
-Needs pytest. One test for each of the promises S1 to S18 in `move37.lab.self_check`, where the
+Needs pytest. One test for each of the promises S1 to S19 in `move37.lab.self_check`, where the
 programs that try to break them live; they run in real children.
 """
 
@@ -37,5 +37,5 @@ class SandboxContract:
 
     @pytest.mark.parametrize("check", self_check.CHECKS, ids=lambda check: check.name)
     def test_it_holds(self, laboratory: OpensSessions, check: self_check.Check) -> None:
-        """S1 to S18."""
+        """S1 to S19."""
         check.run(laboratory)
