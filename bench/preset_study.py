@@ -17,6 +17,7 @@ import itertools
 import json
 import multiprocessing
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +39,11 @@ from move37.lab.tasks import VOCAB_SIZE
 N_POINTS = 10
 SECRET = b"the preset study"
 
-MIXTURE = {
-    "recall": {"rows": 4, "options": {"pairs": 16}},
-    "selective_copying": {"rows": 3},
-    "state_tracking": {"rows": 3},
-    "noisy_recall": {"rows": 2},
+MIXTURE: dict[str, dict[str, Any]] = {
+    "recall": {"rows": 4, "options": {"pairs": 4}},
+    "selective_copying": {"rows": 3, "options": {"tokens": 6, "values": 16}},
+    "state_tracking": {"rows": 3, "options": {"elements": 2, "span": 16}},
+    "state_update": {"rows": 2, "options": {"keys": 6, "values": 16}},
     "text": {"rows": 4},
 }
 
@@ -54,8 +55,8 @@ def arm(
     n_heads: int = 2,
     n_layers: int = 2,
     n_parameters: int = 150_000,
-    steps: int = 250,
-    length: int = 128,
+    steps: int = 400,
+    length: int = 64,
     learning_rate: float = 4e-3,
 ) -> Preset:
     """Build a preset for the study."""
@@ -83,15 +84,28 @@ def arm(
     )
 
 
-ARMS = {
+HARD: dict[str, dict[str, Any]] = {
+    "recall": {"rows": 4, "options": {"pairs": 16}},
+    "selective_copying": {"rows": 3},
+    "state_tracking": {"rows": 3},
+    "noisy_recall": {"rows": 2},
+    "text": {"rows": 4},
+}
+"""The first mixture tried: nobody learns anything but text in 600 steps."""
+
+
+def _alone(task: str) -> dict[str, dict[str, Any]]:
+    return {task: {**MIXTURE[task], "rows": 16}}
+
+
+ARMS: dict[str, Callable[[], Preset]] = {
     "mixture": lambda: arm(MIXTURE),
-    "mixture-long": lambda: arm(MIXTURE, steps=750),
+    "mixture-long": lambda: arm(MIXTURE, steps=1200),
     "mixture-4heads": lambda: arm(MIXTURE, n_heads=4),
     "mixture-lr2": lambda: arm(MIXTURE, learning_rate=2e-3),
     "mixture-lr8": lambda: arm(MIXTURE, learning_rate=8e-3),
-    "recall": lambda: arm({"recall": {"rows": 16, "options": {"pairs": 24}}}),
-    "text": lambda: arm({"text": {"rows": 16}}),
-    "state": lambda: arm({"state_tracking": {"rows": 16}}),
+    "hard": lambda: arm(HARD, steps=600, length=128),
+    **{f"only-{task}": lambda task=task: arm(_alone(task)) for task in MIXTURE},
 }
 
 
