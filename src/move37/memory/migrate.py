@@ -18,6 +18,7 @@ from move37 import __version__
 from move37.core.errors import LedgerError
 from move37.memory.database import connect, plain_words, reading, writing
 
+SQLITE_START = b"SQLite format 3\0"
 REVISIONS = ("0001",)
 """All migrations in order; the last is what this version writes."""
 
@@ -69,11 +70,19 @@ def _check_file(path: Path, *, create: bool) -> None:
         if not create:
             raise LedgerError(f"there is no ledger at {path}; `move37 run` makes one")
         return
-    if path.stat().st_size == 0:
+    try:
+        with path.open("rb") as file:
+            start = file.read(len(SQLITE_START))
+    except OSError as error:
+        raise LedgerError(f"ledger {path} cannot be read: {error}") from error
+    if not start:
         raise LedgerError(
             f"ledger {path} is empty: it was truncated, or is no ledger; restore it from a copy, "
             "or delete it to begin anew"
         )
+    # SQLite itself would take a file of a few bytes for an empty database and overwrite it.
+    if start != SQLITE_START:
+        raise LedgerError(f"ledger {path} is not a database; give the path of a move37 ledger")
 
 
 def _make_file(path: Path, *, busy_seconds: float) -> None:

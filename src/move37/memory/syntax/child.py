@@ -14,7 +14,7 @@ import sys
 from move37.memory.syntax.canonical import normal_form
 
 MEMORY_BYTES = 2**29
-CPU_SECONDS = 10  # assumed: several hundred times the longest honest layer
+CPU_SECONDS = 5  # assumed: several hundred times the longest honest layer
 DEPTH = 3000
 """Python frames: an expression nested deeper than a few hundred is refused."""
 

@@ -1,0 +1,81 @@
+"""Hypothesis strategies for events, read off the annotations: new fields are covered too."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from enum import StrEnum
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+
+from move37.core.candidate import Candidate, Idea
+from move37.core.events import Event
+from move37.core.trial import Outcome, Trial
+from move37.memory.codec import KINDS
+from move37.testing.store_contract import candidate, journey, opening
+
+FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+TEXT = st.text(max_size=8)  # without surrogates, with null bytes
+
+
+def of_type(annotation: object) -> SearchStrategy[typing.Any]:
+    """A strategy for any annotation that core uses."""
+    simple = {int: st.integers(-(2**62), 2**62), float: FLOATS, str: TEXT, bool: st.booleans()}
+    if annotation in simple:
+        return simple[annotation]
+    origin, args = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (types.UnionType, typing.Union):
+        return st.one_of(*(st.none() if a is type(None) else of_type(a) for a in args))
+    if origin is tuple and args[1:] == (Ellipsis,):
+        return st.lists(of_type(args[0]), max_size=3).map(tuple)
+    if origin is tuple:
+        return st.tuples(*map(of_type, args))
+    if origin is dict:
+        return st.dictionaries(TEXT, of_type(args[1]), max_size=3)
+    assert isinstance(annotation, type)
+    if issubclass(annotation, StrEnum):
+        return st.sampled_from(annotation)
+    return records(annotation)
+
+
+def records(kind: type) -> SearchStrategy[typing.Any]:
+    """A strategy for any record of core."""
+    hints = typing.get_type_hints(kind)
+    names = {f.name: of_type(hints[f.name]) for f in dataclasses.fields(kind)}
+    if kind is Trial:
+        measured = names.pop("measurement")
+        outcome = names.pop("outcome").filter(lambda o: o is not Outcome.COMPLETED)
+        some = measured.filter(lambda m: m is not None)
+        done = st.builds(kind, outcome=st.just(Outcome.COMPLETED), measurement=some, **names)
+        return st.one_of(done, st.builds(kind, outcome=outcome, **names))
+    return st.builds(kind, **names)
+
+
+def any_events() -> SearchStrategy[Event]:
+    """One event of any kind, with any content."""
+    return st.sampled_from(sorted(KINDS)).flatmap(lambda name: records(KINDS[name]))
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> list[Event]:
+    """A campaign of up to five indices, interleaved as threads would, cut off anywhere."""
+    n = draw(st.integers(0, 5))
+    told = [journey(i, parent=draw(parents(i))) for i in range(n)]
+    history = opening()
+    while any(told):
+        index = draw(st.sampled_from([i for i, rest in enumerate(told) if rest]))
+        history.append(told[index].pop(0))
+    return history[: draw(st.integers(0, len(history)))]
+
+
+def parents(index: int) -> SearchStrategy[str]:
+    """Anyone who came before, or the root."""
+    before = [f"fixed {i}" for i in range(index)]
+    return st.sampled_from(["root", *before]).map(lambda name: candidate(name).id)
+
+
+def layer(source: str, name: str = "layer", *parents: str) -> Candidate:
+    """A candidate with this source."""
+    return Candidate.of(source, Idea(name=name, motivation="", mechanism=""), parents=parents)
