@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self, TextIO, TypeVar, cast
+from typing import Any, Self, TextIO, TypeVar, cast, overload
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
@@ -110,7 +110,13 @@ class Ledger:
                 seq, head = seq + 1, record.hash
         return tuple(read)
 
-    def events(self, kinds: Iterable[type] | None = None, since: int = 0) -> Iterator[Event]:
+    @overload
+    def events(self, kinds: Iterable[type[E]], since: int = 0) -> Iterator[E]: ...
+
+    @overload
+    def events(self, kinds: None = None, since: int = 0) -> Iterator[Event]: ...
+
+    def events(self, kinds: Iterable[type] | None = None, since: int = 0) -> Iterator[Any]:
         """Iterate over events in order: of some kinds only, from place `since` on."""
         for record in self.records(kinds, since):
             yield record.event

@@ -44,9 +44,10 @@ class Lineage:
 
     def line(self, id_: str) -> tuple[str, ...]:
         """Its line of first parents, from itself to a root."""
-        line = [id_]
-        while (parents := self.parents(line[-1])) and parents[0] not in line:
-            line.append(parents[0])
+        line = {id_: None}
+        while (parents := self.parents(id_)) and parents[0] not in line:
+            id_ = parents[0]
+            line[id_] = None
         return tuple(line)
 
     def depth(self, id_: str) -> int:

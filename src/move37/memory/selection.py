@@ -81,7 +81,8 @@ def choose(
         )
     rng = np.random.default_rng([seed, index])
     draw = Draw(index=index, n_parents=n_parents, n_references=n_references)
-    parents, references = RULES[rule](pool, draw, rng)
+    ordered = sorted(pool, key=lambda c: (c.index, c.id))
+    parents, references = RULES[rule](ordered, draw, rng)
     return Choice(
         parents=tuple(c.id for c in parents), references=tuple(c.id for c in references), rule=rule
     )
