@@ -56,7 +56,7 @@ def test_no_function_is_longer_than_sixty_lines_of_code():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 docstring = ast.get_docstring(node, clean=False) or ""
-                n = node.end_lineno - node.lineno - docstring.count("\n")
+                n = (node.end_lineno or node.lineno) - node.lineno - docstring.count("\n")
                 if n > MAX_FUNCTION_LINES:
                     long.append(f"{path.relative_to(ROOT)}:{node.name} {n}")
     assert long == []

@@ -25,7 +25,10 @@ def test_every_suggested_edit_exists():
 @pytest.mark.parametrize(
     ("query", "card"),
     [
-        ("state tracking fails: permutation groups need several entries swapped", "householder-products"),
+        (
+            "state tracking fails: permutation groups need several entries swapped",
+            "householder-products",
+        ),
         ("noisy recall is weak, associations interfere", "delta-rule-write"),
         ("training diverges where the layer divides by a running sum", "normalise-the-read"),
         ("local text structure is weak, recall is fine", "local-plus-global"),

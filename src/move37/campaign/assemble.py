@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import secrets
@@ -18,14 +19,17 @@ from move37.campaign.workshop import CAMPAIGN, Team, Workshop
 from move37.cognition.cards import shipped_cards
 from move37.cognition.library import Library
 from move37.core.candidate import Candidate, Idea
-from move37.core.config import CampaignConfig, TeamConfig
-from move37.core.errors import ConfigError, LedgerError, UnknownName
+from move37.core.config import CampaignConfig, Preset, TeamConfig
+from move37.core.errors import ConfigError, LedgerError, SourceError, UnknownName
 from move37.core.events import CampaignStarted, Event, RootAdded, SessionOpened
+from move37.evidence.fitness import composite_by_name
 from move37.lab.laboratory import Laboratory
 from move37.lab.references import reference_candidate, reference_names
+from move37.lab.tasks import make_task
 from move37.memory.artefacts import Artefacts
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
+from move37.memory.selection import rule_by_name
 from move37.team.symbolic.analyst import SymbolicAnalyst
 from move37.team.symbolic.description import to_json
 from move37.team.symbolic.engineer import SymbolicEngineer
@@ -100,10 +104,13 @@ def open_workshop(
         LedgerError, LabError: the ledger or the lab cannot be opened.
     """
     preset = load_preset(config.preset)
-    team = make_team(config.team)
+    check_names(config, preset, is_new=not folder.exists)
+    training = preset.training
     with (
         Ledger.open(folder.ledger, create=True) as ledger,
-        Laboratory(unsandboxed=unsandboxed, device=preset.training.device) as laboratory,
+        Laboratory(
+            unsandboxed=unsandboxed, device=training.device, compilers=training.compile or None
+        ) as laboratory,
     ):
         used = used_before((r.time / 1e6, r.event) for r in ledger.records())
         stored = {e.candidate.idea.name: e.candidate for e in ledger.at_index(RootAdded, CAMPAIGN)}
@@ -117,7 +124,7 @@ def open_workshop(
             ledger=ledger,
             artefacts=Artefacts(folder.path / "artefacts"),
             laboratory=laboratory,
-            team=team,
+            team=make_team(config.team),
             library=Library(shipped_cards()),
             watch=Stopwatch(config.budget, used_seconds=used),
             roots=tuple(member(name) for name in config.roots),
@@ -128,6 +135,22 @@ def open_workshop(
         )
         _begin(workshop, sandboxed=not unsandboxed)
         yield workshop
+
+
+def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None:
+    """Refuse names that mean nothing, before anything is written or run.
+
+    Raises:
+        ConfigError, SourceError: which name, and what is known instead.
+    """
+    make_team(config.team)
+    rule_by_name(config.search.selection)
+    composite_by_name(config.evidence.fitness)
+    for task in (*preset.tasks, *preset.held_back):
+        make_task(task.name, **task.options)
+    if is_new:
+        for name in (*config.roots, config.baseline, *config.opponents):
+            find_candidate(name)
 
 
 def _begin(workshop: Workshop, *, sandboxed: bool) -> None:
@@ -164,7 +187,7 @@ def find_candidate(name: str) -> Candidate:
 
     Raises:
         UnknownName: no such reference mixer.
-        ConfigError: the file cannot be read.
+        ConfigError: no such file.
         SourceError: the file is not acceptable source.
     """
     if not name.endswith(".py"):
@@ -174,12 +197,31 @@ def find_candidate(name: str) -> Candidate:
         description = to_json(library_description(name)) if known else ""
         return reference_candidate(name, description=description)
     path = Path(name)
-    try:
-        source = path.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as a layer: {error}") from error
+    source = read_layer(path)
     idea = Idea(name=path.stem, motivation=f"given by hand in {path.name}", mechanism="")
     return Candidate.of(source, idea)
+
+
+def read_layer(path: Path) -> str:
+    """Return the source of a layer's file.
+
+    Raises:
+        ConfigError: no such file.
+        SourceError: not text, or not Python.
+    """
+    try:
+        source = path.read_text("utf-8")
+        ast.parse(source)
+    except FileNotFoundError:
+        raise ConfigError(f"no file {path}; give the path of a layer") from None
+    except SyntaxError as error:
+        raise SourceError(
+            f"{path} does not parse: line {error.lineno}: {error.msg}; a layer is one Python file "
+            "that defines class Mixer"
+        ) from error
+    except (OSError, ValueError, RecursionError, MemoryError) as error:
+        raise SourceError(f"{path} cannot be read as Python: {error}") from error
+    return source
 
 
 def make_team(config: TeamConfig) -> Team:

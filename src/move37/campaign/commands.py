@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from move37.campaign.assemble import RunFolder, open_workshop, stored_config
+from move37.campaign.assemble import RunFolder, open_workshop, read_layer, stored_config
 from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import Ending, work
@@ -25,7 +25,7 @@ from move37.campaign.tables import (
 )
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
-from move37.core.errors import ConfigError, SourceError, UnknownName
+from move37.core.errors import ConfigError, UnknownName
 from move37.insights.report import write_report
 from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
@@ -164,16 +164,12 @@ def check_layer(
     """Probe a layer file; return whether every probe passed.
 
     Raises:
-        ConfigError: the file cannot be read, or heads do not divide the width.
+        ConfigError: no such file, or heads do not divide the width.
+        SourceError: the file is not Python.
     """
     if d_model < 1 or n_heads < 1 or d_model % n_heads:
         raise ConfigError(f"--heads {n_heads} must divide --width {d_model}")
-    try:
-        source = file.read_text("utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"no file {file}; give the path of a layer") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{file} cannot be read as text: {error}") from error
+    source = read_layer(file)
     with Laboratory(unsandboxed=unsandboxed) as laboratory:
         report = probe(
             lambda: laboratory.session(PROBE_LIMITS), source, d_model=d_model, n_heads=n_heads

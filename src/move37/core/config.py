@@ -78,7 +78,7 @@ class TaskSetting(_Section):
     the unit of combined effects."""
     windows: PositiveInt = 64
     """Held-out sequences per evaluation."""
-    options: dict[str, int | float] = Field(default_factory=dict)
+    options: dict[str, int | float | str] = Field(default_factory=dict)
     """Passed to the task's constructor."""
 
 

@@ -63,7 +63,7 @@ def send(connection: socket.socket, message: Message) -> None:
             raise WireError(f"array {name!r} has dtype {array.dtype}; allowed: {sorted(DTYPES)}")
         flat = np.ascontiguousarray(array)
         arrays.append([name, flat.dtype.name, list(array.shape)])
-        parts.append(memoryview(flat.reshape(-1).view(np.uint8)))
+        parts.append(flat.reshape(-1).view(np.uint8).data)
     blobs = []
     for name, blob in message.blobs.items():
         blobs.append([name, len(blob)])

@@ -73,8 +73,7 @@ def choose(
         UnknownName: no such rule.
         ConfigError: nobody to choose from: a campaign needs a root.
     """
-    if rule not in RULES:
-        raise UnknownName.of("selection rule", rule, RULES)
+    select = rule_by_name(rule)
     if not pool:
         raise ConfigError(
             "there is no candidate to start from; give the campaign at least one root"
@@ -82,7 +81,7 @@ def choose(
     rng = np.random.default_rng([seed, index])
     draw = Draw(index=index, n_parents=n_parents, n_references=n_references)
     ordered = sorted(pool, key=lambda c: (c.index, c.id))
-    parents, references = RULES[rule](ordered, draw, rng)
+    parents, references = select(ordered, draw, rng)
     return Choice(
         parents=tuple(c.id for c in parents), references=tuple(c.id for c in references), rule=rule
     )
@@ -202,6 +201,17 @@ RULES: dict[str, Rule] = {
 }
 """`asi_arch` is `top_ten` with the published constants: 200 candidates from the roots, then a pool
 refreshed every 50."""
+
+
+def rule_by_name(name: str) -> Rule:
+    """Return the rule that `SearchConfig.selection` names.
+
+    Raises:
+        UnknownName: no rule has this name.
+    """
+    if name not in RULES:
+        raise UnknownName.of("selection rule", name, RULES)
+    return RULES[name]
 
 
 def pareto_front(pool: Sequence[Contender]) -> list[Contender]:
