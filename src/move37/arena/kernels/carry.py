@@ -82,11 +82,11 @@ class _Carry(torch.autograd.Function):
     @first_derivative
     def backward(ctx: Any, d_states: Tensor, d_last: Tensor) -> tuple[Tensor | None, ...]:
         whole_JGE1, states = ctx.saved_tensors
-        d_after = torch.empty_like(d_states)
+        d_all = torch.empty_like(states)
+        d_all[-1] = d_last
         for j in reversed(range(len(d_states))):
-            d_after[j] = d_last
-            d_last = _keep(d_last, whole_JGE1, j, d_states[j])
-        return d_after, _whole_gradient(whole_JGE1, states, d_after), d_last
+            _keep(d_all[j + 1], whole_JGE1, j, d_states[j], out=d_all[j])
+        return d_all[1:], _whole_gradient(whole_JGE1, states, d_all), d_all[0].clone()
 
 
 class _ErasingCarry(torch.autograd.Function):
@@ -122,36 +122,39 @@ class _ErasingCarry(torch.autograd.Function):
         ctx: Any, d_u: Tensor, d_states: Tensor, d_last: Tensor
     ) -> tuple[Tensor | None, ...]:
         inverse, solved_read, write, whole, u, states = ctx.saved_tensors
-        d_u, d_after = d_u.clone(), torch.empty_like(d_states)
-        for j in reversed(range(len(d_u))):
-            d_after[j] = d_last
-            d_u[j].baddbmm_(write[j], d_last)
-            d_last = _keep(d_last, whole, j, d_states[j])
-            d_last.baddbmm_(solved_read[j].mT, d_u[j], alpha=-1)
-        d_base = inverse.mT @ d_u
+        d_total, d_all = torch.empty_like(u), torch.empty_like(states)
+        d_all[-1] = d_last
+        for j in reversed(range(len(u))):
+            torch.baddbmm(d_u[j], write[j], d_all[j + 1], out=d_total[j])
+            _keep(d_all[j + 1], whole, j, d_states[j], out=d_all[j])
+            d_all[j].baddbmm_(solved_read[j].mT, d_total[j], alpha=-1)
+        d_base = inverse.mT @ d_total
         return (
             (d_base @ u.mT).neg_().tril_(-1),
             (d_base @ states[:-1].mT).neg_(),
             d_base,
-            u @ d_after.mT,
-            d_after if ctx.has_extra else None,
-            _whole_gradient(whole, states, d_after),
-            d_last,
+            u @ d_all[1:].mT,
+            d_all[1:] if ctx.has_extra else None,
+            _whole_gradient(whole, states, d_all),
+            d_all[0].clone(),
         )
 
 
-def _keep(
-    state: Tensor, whole: Tensor | None, j: int, added: Tensor | None, out: Tensor | None = None
-) -> Tensor:
-    """Return whole_j * state + added."""
-    if whole is None:
-        return torch.add(state, 0 if added is None else added, out=out)
+def _keep(state: Tensor, whole: Tensor | None, j: int, added: Tensor | None, out: Tensor) -> None:
+    """Write whole_j * state + added to out."""
     if added is None:
-        return torch.mul(state, whole[j], out=out)
-    return torch.addcmul(added, whole[j], state, out=out)
+        torch.mul(state, 1.0 if whole is None else whole[j], out=out)
+    elif whole is None:
+        torch.add(state, added, out=out)
+    else:
+        torch.addcmul(added, whole[j], state, out=out)
 
 
-def _whole_gradient(whole: Tensor | None, states: Tensor, d_after: Tensor) -> Tensor | None:
+def _whole_gradient(whole: Tensor | None, states: Tensor, d_all: Tensor) -> Tensor | None:
+    """Sum S_j * dS_{j+1} over what shares a decay."""
     if whole is None:
         return None
-    return (states[:-1] * d_after).sum_to_size(whole.shape)
+    before, after = states[:-1], d_all[1:]
+    if whole.shape[-2] == 1:
+        return before.flatten(-2)[..., None, :] @ after.flatten(-2)[..., None]
+    return (before * after).sum(-1, keepdim=True)

@@ -18,7 +18,7 @@ from torch import Tensor
 from move37.arena.kernels.dispatch import computing_dtype
 from move37.core.errors import ShapeError
 
-DEFAULT_CHUNK = 32  # measured: python bench/kernels.py --chunks
+CHUNK_RANGE = (16, 64)  # measured: half the head's width is fastest; bench/kernels.py --chunks
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,11 @@ class Chunking:
         """Number of chunks, the last one padded."""
         return -(-self.n_time // self.size)
 
-    def cut(self, x_BTHK: Tensor) -> Tensor:
-        """Return (J, G, C, K), contiguous, in the computing dtype."""
+    def cut(self, x_BTHK: Tensor, scale: float = 1.0) -> Tensor:
+        """Return scale * x as (J, G, C, K), contiguous, in the computing dtype."""
         x_BTHK = x_BTHK.to(self.dtype)
+        if scale != 1.0:
+            x_BTHK = x_BTHK * scale
         if padding := self.count * self.size - self.n_time:
             x_BTHK = F.pad(x_BTHK, (0, 0, 0, 0, 0, padding))
         x_BJCHK = x_BTHK.unflatten(1, (self.count, self.size))
@@ -82,9 +84,15 @@ def chunking(*tensors: Tensor | None, like: Tensor, chunk_size: int | None) -> C
     Raises:
         ShapeError: chunk_size is not a power of two.
     """
-    size = DEFAULT_CHUNK if chunk_size is None else chunk_size
+    size = default_chunk(like.shape[-1]) if chunk_size is None else chunk_size
     if size < 1 or size & (size - 1):
         raise ShapeError(f"chunk_size must be a power of two, got {size}; use 16, 32 or 64")
     n_batch, n_time, n_heads = like.shape[:3]
     size = min(size, 1 << (n_time - 1).bit_length())
     return Chunking(n_batch, n_time, n_heads, size, computing_dtype(like, *tensors))
+
+
+def default_chunk(width: int) -> int:
+    """Return the power of two at or below half the width, within CHUNK_RANGE."""
+    half = 1 << max(width // 2, 1).bit_length() - 1
+    return min(max(half, CHUNK_RANGE[0]), CHUNK_RANGE[1])

@@ -112,7 +112,7 @@ def _delta_rule(
         return cuda.delta_rule(*inputs, scale=scale, dtype=dtype)
     with full_precision(q_BTHK):
         cut = chunking(*inputs, like=q_BTHK, chunk_size=chunk_size)
-        q, k, v = cut.cut(q_BTHK * scale), cut.cut(k_BTHK), cut.cut(v_BTHV)
+        q, k, v = cut.cut(q_BTHK, scale), cut.cut(k_BTHK), cut.cut(v_BTHV)
         beta = cut.cut(beta_BTH[..., None])
         decayed = decay_rows([beta * k, q], [k], cut.cut_decay(log_decay))
         (overlap,), (seen,) = decayed.pairs

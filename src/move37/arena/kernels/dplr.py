@@ -68,7 +68,8 @@ def dplr_delta_rule(
         return cuda.dplr_delta_rule(*inputs, scale=scale, dtype=dtype)
     with full_precision(q_BTHK):
         cut = chunking(*inputs, like=q_BTHK, chunk_size=chunk_size)
-        q, k, v, a, r = map(cut.cut, (q_BTHK * scale, k_BTHK, v_BTHV, a_BTHK, -b_BTHK))
+        q, k, v = cut.cut(q_BTHK, scale), cut.cut(k_BTHK), cut.cut(v_BTHV)
+        a, r = cut.cut(a_BTHK), cut.cut(b_BTHK, -1.0)
         # b_t reads S_{t-1}: as a row of position t-1 it reads what q_{t-1} does
         next_r = F.pad(r[..., 1:, :], (0, 0, 0, 1))
         decayed = decay_rows([next_r, q], [a, k], cut.cut_decay(log_decay))

@@ -57,7 +57,7 @@ def linear_attention(
         return cuda.linear_attention(*inputs, scale=scale, dtype=dtype)
     with full_precision(q_BTHK):
         cut = chunking(k_BTHK, v_BTHV, log_decay, state_BHKV, like=q_BTHK, chunk_size=chunk_size)
-        q, k, v = cut.cut(q_BTHK * scale), cut.cut(k_BTHK), cut.cut(v_BTHV)
+        q, k, v = cut.cut(q_BTHK, scale), cut.cut(k_BTHK), cut.cut(v_BTHV)
         decayed = decay_rows([q], [k], cut.cut_decay(log_decay))
         start = cut.start(state_BHKV, k, v)
         states_JGKV, last_GKV = carry(decayed.rights[0].mT @ v, decayed.whole, start)
