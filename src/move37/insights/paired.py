@@ -1,0 +1,114 @@
+"""Paired effects between two layers for the report's tables, and the spread over seeds.
+
+The plain t interval only: the same arithmetic as `evidence.effects.compare`, which departments may
+not import from each other; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from move37.core.claims import Effect
+from move37.core.config import TaskSetting
+from move37.core.trial import Measurement
+
+UNPAIRED_FLOOR = math.sqrt(2.0)
+"""Deviation of one difference in noise units if pairing bought nothing; for a sample that says
+nothing about its own spread."""
+CONFIDENCE = 0.95
+TAIL = (1 + CONFIDENCE) / 2
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Paired:
+    """One layer against another on the seeds that both completed; noise units."""
+
+    combined: Effect
+    """On the mean of the tasks."""
+    tasks: dict[str, Effect]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Spread:
+    """Standard deviation over seeds with its 95 % chi-square interval, in the metric's unit."""
+
+    deviation: float
+    low: float
+    high: float
+    n_seeds: int
+
+
+def score(measurement: Measurement, task: TaskSetting) -> float | None:
+    """Return a task's metric such that larger is better; None if the task was not scored."""
+    found = measurement.scores.get(task.name)
+    if found is None:
+        return None
+    return -found.nats if task.metric == "nats" else found.accuracy
+
+
+def compare(
+    ours: Mapping[int, Measurement],
+    theirs: Mapping[int, Measurement],
+    tasks: Sequence[TaskSetting],
+) -> Paired | None:
+    """Compare two layers seed by seed; None without a seed on which both have every task."""
+    differences = {
+        seed: found
+        for seed in sorted(ours.keys() & theirs.keys())
+        if (found := _differences(ours[seed], theirs[seed], tasks))
+    }
+    if not differences or not tasks:
+        return None
+    rows = list(differences.values())
+    return Paired(
+        combined=paired_effect([math.fsum(row) / len(row) for row in rows]),
+        tasks={task.name: paired_effect([row[k] for row in rows]) for k, task in enumerate(tasks)},
+    )
+
+
+def paired_effect(differences: Sequence[float]) -> Effect:
+    """Return the mean of at least one paired difference with Student's t interval, noise units."""
+    from scipy.special import ndtri, stdtrit
+
+    n = len(differences)
+    mean = math.fsum(differences) / n
+    reach = max(map(abs, differences))
+    if n == 1 or max(differences) - min(differences) <= ROUNDING * reach:
+        half = float(ndtri(TAIL)) * UNPAIRED_FLOOR / math.sqrt(n)
+    else:
+        half = float(stdtrit(n - 1, TAIL)) * statistics.stdev(differences) / math.sqrt(n)
+    return Effect(mean=mean, low=mean - half, high=mean + half, n_pairs=n, confidence=CONFIDENCE)
+
+
+def spread(groups: Sequence[Sequence[float]]) -> Spread | None:
+    """Return the deviation within groups of replicates, pooled; None without two in any group."""
+    from scipy.special import chdtri
+
+    groups = [group for group in groups if len(group) > 1]
+    degrees = sum(len(group) - 1 for group in groups)
+    if not degrees:
+        return None
+    squares = math.fsum((len(group) - 1) * statistics.variance(group) for group in groups)
+    return Spread(
+        deviation=math.sqrt(squares / degrees),
+        low=math.sqrt(squares / float(chdtri(degrees, 1 - TAIL))),
+        high=math.sqrt(squares / float(chdtri(degrees, TAIL))),
+        n_seeds=sum(map(len, groups)),
+    )
+
+
+def _differences(
+    ours: Measurement, theirs: Measurement, tasks: Sequence[TaskSetting]
+) -> list[float]:
+    """Return a seed's difference per task in noise units; empty if a task is missing."""
+    found: list[float] = []
+    for task in tasks:
+        mine, other = score(ours, task), score(theirs, task)
+        if mine is None or other is None:
+            return []
+        found.append(mine / task.noise - other / task.noise)
+    return found

@@ -1,0 +1,318 @@
+"""The report: its numbers are the events', it is whole or not there, and nothing in it can act.
+
+R1 a page is well-formed HTML that loads nothing and runs nothing
+R2 words of candidates are text: in tables, in attributes, in pictures, in Markdown
+R3 numbers in tables are those of the events
+R4 it can be written at any moment of a campaign
+R5 an interrupted write leaves the old report whole
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import time
+from html.parser import HTMLParser
+from pathlib import Path
+
+import campaigns
+import pytest
+
+from move37.core.claims import VerdictKind
+from move37.core.events import (
+    CandidateProposed,
+    CandidateRepaired,
+    Event,
+    NoveltyJudged,
+    ProbesRan,
+)
+from move37.core.trial import Outcome, ProbeReport, ProbeVerdict
+from move37.insights.report import write_report
+
+VOID = {"meta", "br", "link", "img", "hr", "input", "base"}
+LOADING = {"src", "srcset", "data", "action", "background", "poster", "xlink:href", "href"}
+HOSTILE = '<script>alert(1)</script> $x^2$ | `a` "><img src=//evil.example/x onerror=alert(1)>'
+
+
+class Page(HTMLParser):
+    """A page taken apart: tags with attributes, visible text, and whether every tag is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str]]] = []
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+        self.close()
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {k: v or "" for k, v in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, {k: v or "" for k, v in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def written(events: list[Event], folder: Path) -> tuple[Page, str]:
+    """Write a report; return the page and the Markdown. Checks R1 each time."""
+    path = write_report(events, folder)
+    assert path == folder / "report.html"
+    page = Page(path.read_text("utf-8"))
+    assert_inert(page)
+    return page, (folder / "report.md").read_text("utf-8")
+
+
+def assert_inert(page: Page) -> None:
+    """R1."""
+    assert page.open == []
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    for tag, attributes in page.tags:
+        assert tag not in {"script", "iframe", "object", "embed", "img", "link", "base", "form"}
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in LOADING & attributes.keys():
+            assert attributes[name].startswith("#")
+            assert attributes[name][1:] in ids
+        assert "url(" not in attributes.get("style", "")
+    (policy,) = [
+        a["content"] for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
+    ]
+    assert "default-src 'none'" in policy
+    assert "script-src" not in policy
+
+
+def winning(name: str = "decayed delta") -> list[Event]:
+    """A campaign with one layer in the gallery and its opponent trained."""
+    winner = campaigns.layer(name, campaigns.BASELINE.id)
+    return [
+        *campaigns.opening(),
+        *campaigns.confirmed(winner),
+        *campaigns.fresh_losses(campaigns.OPPONENT, campaigns.OPPONENT_NATS),
+        *campaigns.closing(),
+    ]
+
+
+def test_the_gallery_shows_the_numbers_of_the_fresh_seeds(tmp_path: Path):
+    page, markdown = written(winning(), tmp_path)
+    for text in (page.text, markdown):
+        assert "+4.10 [+3.29, +4.91]" in text
+        assert "31,987" in text
+        assert "4,352" in text
+        assert "210" in text
+        assert "32.9" in text
+    # candidate and baseline took 3 s each on every fresh seed
+    assert "1.00\N{MULTIPLICATION SIGN}" in page.text
+    assert "One layer has held up" in page.text
+
+
+def test_opponents_are_compared_on_the_same_fresh_seeds(tmp_path: Path):
+    page, markdown = written(winning(), tmp_path)
+    # by hand: (1.79 1.84 1.77 1.80) - (1.80 1.82 1.78 1.81) over 0.05 = -0.2 +0.4 -0.2 -0.2
+    # mean -0.05, deviation 0.3, t(3) 3.182 * 0.3 / 2 = 0.477
+    assert "| deltanet | level | -0.05 [-0.53, +0.43] |" in markdown
+    assert "-0.05 [-0.53, +0.43]" in page.text
+
+
+def test_an_opponent_that_was_not_trained_is_said_to_be_so(tmp_path: Path):
+    events = [*campaigns.opening(), *campaigns.confirmed(campaigns.layer("a"))]
+    page, _ = written(events, tmp_path)
+    assert "not trained on the fresh seeds yet" in page.text
+
+
+def test_the_baselines_own_spread_stands_beside_the_presets_noise(tmp_path: Path):
+    _, markdown = written(winning(), tmp_path)
+    # deviation of 2.00 2.04 1.97 2.02 is 0.0299
+    assert re.search(
+        r"\| recall \| nats \| 0\.05 \| 0\.0299 \(0\.0169 to 0\.111\) \| 4 \|", markdown
+    )
+
+
+def test_a_promoted_candidate_that_failed_its_test_is_no_claim(tmp_path: Path):
+    looser = campaigns.layer("lucky")
+    events = [
+        *campaigns.opening(),
+        *campaigns.searched(looser, 3.0, kind=VerdictKind.PROMOTED),
+        campaigns.verdict(
+            looser, VerdictKind.EXPLORED, campaigns.effect(0.2), e_value=0.9, level=0.03
+        ),
+    ]
+    page, _ = written(events, tmp_path)
+    assert "Nothing has held up on fresh seeds: 1 candidate looked better" in page.text
+    assert "The gallery is empty" in page.text
+    assert "+3.00 +0.20 [-0.30, +0.70] no" in page.text
+
+
+def test_a_layer_refuted_later_leaves_the_gallery(tmp_path: Path):
+    winner = campaigns.layer("small only")
+    refuted = campaigns.verdict(winner, VerdictKind.REFUTED, campaigns.effect(-0.1))
+    events = [*campaigns.opening(), *campaigns.confirmed(winner), refuted]
+    page, _ = written(events, tmp_path)
+    assert "The gallery is empty" in page.text
+
+
+def test_a_repeat_of_a_confirmed_layer_does_not_take_it_out_of_the_gallery(tmp_path: Path):
+    winner = campaigns.layer("decayed delta")
+    repeat = [
+        CandidateProposed(index=7, candidate=winner, operator="propose"),
+        NoveltyJudged(
+            index=7, candidate_id=winner.id, is_novel=False, nearest=winner.id, reason="same text"
+        ),
+    ]
+    rejection = campaigns.verdict(winner, VerdictKind.REJECTED, None, reason="same text", index=7)
+    page, _ = written([*winning(), *repeat, rejection], tmp_path)
+    assert "One layer has held up" in page.text
+    assert "not new 1 0 decayed delta" in page.text
+
+
+def test_failures_are_counted_by_kind_with_a_reason(tmp_path: Path):
+    broken, looking, mended = (campaigns.layer(n) for n in ("broken", "looking", "mended"))
+    mended = campaigns.layer("mended", broken.id)
+    report = ProbeReport(
+        outcome=Outcome.PROBE_FAILED,
+        verdicts=(ProbeVerdict(name="causality", passed=False, detail="position 3 sees 4"),),
+    )
+    events = [
+        *campaigns.opening(),
+        *campaigns.rejected(broken, Outcome.CRASHED, "IndexError at step 2"),
+        CandidateRepaired(index=0, candidate=mended, because="IndexError"),
+        *campaigns.rejected(campaigns.layer("other"), Outcome.CRASHED, "KeyError"),
+        CandidateProposed(index=0, candidate=looking, operator="x"),
+        ProbesRan(index=0, candidate_id=looking.id, report=report),
+        campaigns.verdict(looking, VerdictKind.REJECTED, None, reason="position 3 sees 4"),
+    ]
+    page, _ = written(events, tmp_path)
+    assert "training crashed 2 1 broken" in page.text
+    assert "IndexError at step 2" in page.text
+    assert "probe: causality 1 0 looking" in page.text
+
+
+def test_edits_are_sorted_into_those_that_help_and_those_that_do_not(tmp_path: Path):
+    events = campaigns.opening()
+    for k, (a, b) in enumerate([(0.5, -0.25), (1.0, -0.75)]):
+        events += campaigns.searched(
+            campaigns.layer(f"c{k}"), 1.0, edits={"add:gate": a, "drop:norm": b}
+        )
+    _, markdown = written(events, tmp_path)
+    helping, hurting = markdown.split("### Edits that did not help")
+    assert "| add:gate | +0.75 | 0.25 | 2 |" in helping
+    assert "| drop:norm | -0.50 | 0.25 | 2 |" in hurting
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [],
+        campaigns.opening(),
+        [*campaigns.opening(), *campaigns.searched(campaigns.layer("only"), -0.4)],
+        [*campaigns.opening(), *campaigns.rejected(campaigns.layer("x"), Outcome.DIVERGED, "NaN")],
+        campaigns.opening(preset="gone.toml"),
+        [*campaigns.opening(preset="gone.toml"), *winning()[4:]],
+        [*campaigns.opening(preset="../../secrets"), *winning()[4:]],
+    ],
+    ids=["nothing", "no candidate", "one", "only failures", "no preset", "won, no preset", "path"],
+)
+def test_a_report_can_be_written_at_any_moment(events: list[Event], tmp_path: Path):
+    page, markdown = written(events, tmp_path)
+    assert "held up on fresh seeds" in page.text
+    assert "held up on fresh seeds" in markdown
+
+
+def test_a_report_can_be_written_after_every_event(tmp_path: Path):
+    events = winning()
+    for n in range(0, len(events), 4):
+        written(events[:n], tmp_path)
+
+
+def test_an_unsandboxed_session_is_said_loudly(tmp_path: Path):
+    page, markdown = written(campaigns.opening(sandboxed=False), tmp_path)
+    assert ("p", {"class": "alarm"}) in page.tags
+    assert "NOT SANDBOXED" in page.text
+    assert "NOT SANDBOXED" in markdown
+    assert "--unsandboxed" in page.text
+    page, _ = written(campaigns.opening(), tmp_path)
+    assert "NOT SANDBOXED" not in page.text
+
+
+def test_hostile_words_are_shown_and_do_nothing(tmp_path: Path):
+    source = f"class Mixer: ...\n# ````` {HOSTILE} </code></pre><script>alert(2)</script>\n"
+    events = campaigns.opening()
+    winner = campaigns.layer(HOSTILE, campaigns.BASELINE.id, source=source)
+    events += campaigns.confirmed(winner)
+    bad = campaigns.layer("bad " + HOSTILE)
+    events += campaigns.rejected(bad, Outcome.CRASHED, f"ValueError: {HOSTILE}")
+    events += campaigns.searched(
+        campaigns.layer("c"), -3.0, lesson=f"lesson {HOSTILE}", edits={HOSTILE: -1.0}
+    )
+    page, markdown = written(events, tmp_path)
+    raw = (tmp_path / "report.html").read_text("utf-8")
+    assert "<script" not in raw
+    assert html.escape("<script>alert(2)</script>") in raw
+    assert "alert(1)" in page.text
+    outside = re.sub(r"^(`{3,})\w*\n.*?^\1$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    assert "alert(1)" in outside
+    assert "alert(2)" not in outside  # it stayed inside its fence
+    assert not re.search(r"<[a-z/]", outside)
+    table = next(line for line in outside.splitlines() if "training crashed" in line)
+    assert len(re.findall(r"(?<!\\)\|", table)) == 5  # four cells
+
+
+def test_mathematics_in_names_is_text_in_pictures(tmp_path: Path):
+    name = r"$\frac{1}{$ $a_b$"
+    written(winning(name), tmp_path)
+    raw = (tmp_path / "report.html").read_text("utf-8")
+    drawn = re.findall(r"<text[^>]*>([^<]*)</text>", raw)
+    assert any(r"$\frac{1}{$ $a_b$" in html.unescape(text) for text in drawn)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x" * 5000,
+        "層 \U0001f9e0 \u202e\u0000 \ud800 \U000f0000",
+        "שלום مرحبا",
+        "\n\t \r",
+        "e\u0301" * 90,
+    ],
+    ids=["long", "odd", "right to left", "blank", "combining"],
+)
+def test_strange_names_do_no_harm(name: str, tmp_path: Path):
+    page, _ = written(winning(name), tmp_path)
+    raw = (tmp_path / "report.html").read_text("utf-8")
+    assert "\u202e" not in raw
+    assert "\0" not in raw
+    assert "One layer has held up" in page.text
+
+
+def test_an_interrupted_write_leaves_the_old_report_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    write_report(winning(), tmp_path)
+    before = {p.name: p.read_bytes() for p in tmp_path.iterdir()}
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_report(campaigns.opening(), tmp_path)
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir()} == before
+
+
+def test_the_same_events_give_the_same_report(tmp_path: Path):
+    first = write_report(winning(), tmp_path).read_bytes()
+    assert write_report(winning(), tmp_path).read_bytes() == first
+
+
+def test_two_thousand_candidates_take_seconds(tmp_path: Path):
+    events = campaigns.long_campaign(2000)
+    start = time.process_time()
+    write_report(events, tmp_path)
+    assert time.process_time() - start < 15  # measured: 3 on two busy cores
