@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from memory_events import histories
 
 from move37.core.budget import Spend
-from move37.core.claims import Verdict, VerdictKind
+from move37.core.claims import Effect, Verdict, VerdictKind
 from move37.core.errors import LedgerError
 from move37.core.events import (
     CandidateProposed,
@@ -27,6 +27,7 @@ from move37.core.events import (
     TrialFinished,
     VerdictReached,
 )
+from move37.memory.contenders import contenders
 from move37.memory.state import State, fold
 from move37.testing.store_contract import COST, candidate, journey, opening, story, trial
 
@@ -121,6 +122,20 @@ def test_the_last_verdict_counts_and_a_fitness_stays_until_another_is_given():
     entry = state.candidates[fixed.id]
     assert entry.verdict == refuted
     assert entry.fitness is not None
+
+
+def test_a_confirmation_changes_nothing_that_the_search_chooses_by():
+    """Fresh seeds stay fresh: a later confirmation of a child uses them again."""
+    fixed = candidate("fixed 0")
+    fresh = Verdict(
+        kind=VerdictKind.CONFIRMED, reason="held", e_value=40.0, level=0.03,
+        task_effects={"recall": Effect(mean=9.0, low=8.0, high=10.0, n_pairs=4)},
+    )  # fmt: skip
+    before = fold(story(1))
+    after = fold([VerdictReached(index=0, candidate_id=fixed.id, verdict=fresh)], start=before)
+    assert after.candidates[fixed.id].verdict == fresh
+    assert after.candidates[fixed.id].search_verdict == before.candidates[fixed.id].verdict
+    assert contenders(after) == contenders(before)
 
 
 def test_a_candidate_proposed_twice_keeps_its_first_standing():

@@ -81,7 +81,7 @@ def known(workshop: Workshop, state: State, entry: Entry) -> KnownCandidate:
         effects=effects,
         combined=found.combined if found else None,
         fitness=entry.fitness,
-        verdict=entry.verdict.kind if entry.verdict else None,
+        verdict=entry.search_verdict.kind if entry.search_verdict else None,
         outcome=outcome,
         reason=reason,
         probe=entry.probes,

@@ -88,5 +88,5 @@ def _may_be_parent(entry: Entry) -> bool:
 
 
 def _task_effects(entry: Entry) -> dict[str, float]:
-    effects = entry.verdict.task_effects if entry.verdict else None
+    effects = entry.search_verdict.task_effects if entry.search_verdict else None
     return {task: effect.mean for task, effect in (effects or {}).items()}
