@@ -99,8 +99,10 @@ class Entry:
 
     @cached_property
     def search_verdict(self) -> Verdict | None:
-        """The last verdict that rests on search alone. What chooses may read no other: fresh seeds
-        stay fresh for the next confirmation."""
+        """The last verdict that rests on search alone.
+
+        What chooses may read no other: fresh seeds stay fresh for the next confirmation.
+        """
         reached = [e.verdict for e in self._all(VerdictReached) if e.verdict.level is None]
         return reached[-1] if reached else None
 
