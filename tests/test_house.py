@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -81,10 +81,11 @@ def test_help_comes_fast():
     subprocess.run(command, check=True, capture_output=True)  # warms the file cache
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         subprocess.run(command, check=True, capture_output=True)
-        times.append(time.perf_counter() - start)
-    # the best of five: other work on the machine can only make it slower
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+    # processor time, the best of five: other work on the machine can only make it slower
     assert min(times) < MAX_HELP_SECONDS
 
 

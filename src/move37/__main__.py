@@ -1,5 +1,6 @@
-"""`python -m move37` is the command line."""
+"""`python -m move37` is the same as `move37`."""
 
 from move37.cli import main
 
-main()
+if __name__ == "__main__":
+    main()

@@ -19,7 +19,7 @@ app = typer.Typer(
     help="An autonomous laboratory that invents sequence-mixing layers that hold up.",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
 ledger_app = typer.Typer(no_args_is_help=True, help="Check or export the ledger of a run.")
@@ -58,7 +58,7 @@ def run(
 
     Ctrl-C stops cleanly; the same command goes on. A larger --budget continues a finished run.
 
-    Example: `move37 run --name first --budget 8m`
+    Example: move37 run --name first --budget 8m
     """
     from move37.campaign.commands import run_campaign
 
@@ -76,7 +76,7 @@ def run(
 def status(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
     """Show how a run stands, on one screen. Works while it runs.
 
-    Example: `move37 status first`
+    Example: move37 status first
     """
     from move37.campaign.commands import show_status
 
@@ -88,7 +88,7 @@ def status(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = Fa
 def gallery(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
     """List the layers that held up, with effects, intervals and cost.
 
-    Example: `move37 gallery first`
+    Example: move37 gallery first
     """
     from move37.campaign.commands import show_gallery
 
@@ -105,7 +105,7 @@ def show(
 ) -> None:
     """Show one candidate: idea, effects, probes, lineage, lesson; or its code.
 
-    Example: `move37 show 3f2a --source > layer.py`
+    Example: move37 show 3f2a --source > layer.py
     """
     from move37.campaign.commands import show_candidate
 
@@ -117,12 +117,12 @@ def show(
 def report(name: Name = "first", runs: Runs = Path("runs")) -> None:
     """Write the report of a run again (HTML and Markdown) and print where it is.
 
-    Example: `move37 report first`
+    Example: move37 report first
     """
-    from move37.insights.report import write_report
+    from move37.campaign.commands import report_run
 
     with _open_ledger(name, runs) as ledger:
-        typer.echo(write_report(list(ledger.events()), runs / name))
+        typer.echo(report_run(ledger, _run_folder(name, runs)))
 
 
 @app.command()
@@ -137,7 +137,7 @@ def check(
 
     Exit code 0: all passed; 1: some failed; 2: could not be checked.
 
-    Example: `move37 check my_layer.py --width 128`
+    Example: move37 check my_layer.py --width 128
     """
     from move37.campaign.commands import check_layer
 
@@ -151,7 +151,7 @@ def check(
 def doctor(as_json: AsJson = False) -> None:
     """Say what this machine has, and try the lab with good and bad candidates.
 
-    Example: `move37 doctor`
+    Example: move37 doctor
     """
     from move37.campaign.examination import examine_machine
 
@@ -162,7 +162,7 @@ def doctor(as_json: AsJson = False) -> None:
 def mixers() -> None:
     """List the reference mixers that a campaign can start from or be compared with.
 
-    Example: `move37 mixers`
+    Example: move37 mixers
     """
     import ast
 
@@ -177,7 +177,7 @@ def mixers() -> None:
 def verify(name: Name = "first", runs: Runs = Path("runs")) -> None:
     """Recompute the hash chain and all tables; name the first difference.
 
-    Example: `move37 ledger verify first`
+    Example: move37 ledger verify first
     """
     with _open_ledger(name, runs) as ledger:
         difference = ledger.verify()
@@ -196,7 +196,7 @@ def export(
 ) -> None:
     """Write every event as one line of JSON.
 
-    Example: `move37 ledger export first --to first.jsonl`
+    Example: move37 ledger export first --to first.jsonl
     """
     with _open_ledger(name, runs) as ledger:
         if to is None:

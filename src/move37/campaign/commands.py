@@ -25,7 +25,7 @@ from move37.campaign.tables import (
 )
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
-from move37.core.errors import ConfigError, UnknownName
+from move37.core.errors import ConfigError, ReportError, UnknownName
 from move37.insights.report import write_report
 from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
@@ -55,10 +55,9 @@ def run_campaign(
             console.print(f"[dim]candidates run inside {workshop.laboratory.sandbox.name}[/]")
         with Screen(console, workshop) as screen:
             ending = work(workshop, screen.show)
-        events = list(workshop.ledger.events())
         console.print(_ending_words(ending, config))
         print_gallery(console, workshop.ledger)
-        console.print(f"report: {write_report(events, folder.path)}")
+        console.print(f"report: {report_run(workshop.ledger, folder)}", soft_wrap=True)
 
 
 def settle(
@@ -86,6 +85,21 @@ def settle(
             "choose another --name, or leave them out to go on"
         )
     return stored.model_copy(update={key: getattr(asked, key) for key in keep}), folder
+
+
+def report_run(ledger: Ledger, folder: RunFolder) -> Path:
+    """Write the report of a run and return the path of its page.
+
+    Raises:
+        ReportError: the folder cannot be written.
+    """
+    try:
+        return write_report(list(ledger.events()), folder.path)
+    except OSError as error:
+        raise ReportError(
+            f"the report cannot be written: {error}; the ledger has everything: make room, then "
+            f"move37 report {folder.path.name}"
+        ) from error
 
 
 def _ending_words(ending: Ending, config: CampaignConfig) -> str:

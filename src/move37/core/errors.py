@@ -46,5 +46,9 @@ class LedgerError(Move37Error):
     """The ledger cannot be read, written or trusted."""
 
 
+class ReportError(Move37Error):
+    """A report cannot be written. The ledger it is made from is not touched."""
+
+
 class ReplyError(Move37Error):
     """A language model's reply that cannot be used. Counted and bounded, never fatal."""
