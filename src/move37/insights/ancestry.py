@@ -15,6 +15,9 @@ from move37.insights.wording import picture_text, signed
 
 MAX_SHOWN = 11
 """Layers in the drawing; the nearest ancestors come first."""
+STAGGER = 0.12
+"""Share of the width by which boxes stand left and right in turn, so that a line to a grandparent
+passes by the parent."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,8 +72,9 @@ def _draw(axes: Axes, lineage: Lineage) -> None:
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(-0.45, max(lineage.rows) + 0.45)
+    shift = STAGGER if _skips_a_generation(lineage) else 0.0
     spots = {
-        record.id: ((k + 0.5) / len(row) + _stagger(generation, len(row)), generation)
+        record.id: ((k + 0.5) / len(row) + shift * (-1) ** generation / len(row) ** 2, generation)
         for generation, row in lineage.rows.items()
         for k, record in enumerate(row)
     }
@@ -92,9 +96,15 @@ def _draw(axes: Axes, lineage: Lineage) -> None:
             _draw_box(axes, record, spots[record.id], is_last=generation == 0)
 
 
-def _stagger(generation: int, n_in_row: int) -> float:
-    """Shift single boxes left and right in turn, so that a line to a grandparent passes by."""
-    return (0.12 if generation % 2 else -0.12) if n_in_row == 1 else 0.0
+def _skips_a_generation(lineage: Lineage) -> bool:
+    place = {r.id: generation for generation, row in lineage.rows.items() for r in row}
+    return any(
+        place[parent] > place[record.id] + 1
+        for row in lineage.rows.values()
+        for record in row
+        for parent in record.candidate.parents
+        if parent in place
+    )
 
 
 def _draw_box(axes: Axes, record: Record, spot: tuple[float, float], *, is_last: bool) -> None:
@@ -118,8 +128,10 @@ def _draw_box(axes: Axes, record: Record, spot: tuple[float, float], *, is_last:
 
 
 def _effect_words(record: Record) -> str:
+    if record.role:
+        return record.role
     if record.test and record.test.effect:
         return f"{signed(record.test.effect.mean)} on fresh seeds"
     if record.search_effect:
         return f"{signed(record.search_effect.mean)} in search"
-    return record.role or outcome_of(record)
+    return outcome_of(record)

@@ -68,7 +68,7 @@ def _draw_discovery(axes: Axes, searched: Sequence[Record], measured: Sequence[R
     tested = [(r, r.test.effect) for r in searched if r.test and r.test.effect]
     means = [r.search_effect.mean for r in measured if r.search_effect]
     top = max([2.0, *means, *(e.high for _, e in tested if math.isfinite(e.high))])
-    floor = max(min([-2.0, *means, *(e.mean for _, e in tested)]), min(DEEPEST, -1.2 * top))
+    floor = max(min([-2.0, *means, *(e.low for _, e in tested)]), min(DEEPEST, -1.2 * top))
     bottom = floor - 0.08 * (top - floor)
     axes.axhspan(-1, 1, color=GRAY, alpha=0.16, linewidth=0, label="noise floor, ±1")
     axes.axhline(0, color=GRAY, linewidth=1, zorder=1)
@@ -138,7 +138,7 @@ def _draw_effects(axes: Axes, rows: Sequence[tuple[str, Effect]], colour: str) -
             markersize=7 if first else 5.5, capsize=3, linewidth=2 if first else 1.4,
         )  # fmt: skip
         axes.annotate(
-            signed(effect.mean), (effect.mean, y), xytext=(0, 6), textcoords="offset points",
+            signed(effect.mean), (effect.mean, y), xytext=(0, 7), textcoords="offset points",
             ha="center", fontsize=8.5,
         )  # fmt: skip
     axes.set_yticks(range(len(rows)), [picture_text(name) for name, _ in rows])

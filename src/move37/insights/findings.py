@@ -13,7 +13,7 @@ from move37.core.trial import Stage
 from move37.insights.paired import Paired, compare
 from move37.insights.setting import Setting
 from move37.insights.story import Record, Story
-from move37.insights.wording import signed
+from move37.insights.wording import shorten, signed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -112,10 +112,9 @@ def best_searched(story: Story) -> Record | None:
 def headline(rows: list[GalleryRow], tested: list[TestedRow], baseline_name: str) -> str:
     """Return what was found, in one sentence that claims no more than was tested."""
     if rows:
-        best = rows[0]
+        best, name = rows[0], shorten(rows[0].record.name, 80)
         count = "One layer has" if len(rows) == 1 else f"{len(rows)} layers have"
-        which = "it" if len(rows) == 1 else f"the best of them, {best.record.name},"
-        which = best.record.name if len(rows) == 1 else which
+        which = name if len(rows) == 1 else f"the best of them, {name},"
         return (
             f"{count} held up on fresh seeds and text: {which} is better than {baseline_name} of "
             f"equal size by {signed(best.effect.mean)} noise units on the mean of the search "

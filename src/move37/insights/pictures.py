@@ -86,7 +86,7 @@ def _for_page(svg: str, name: str, label: str) -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'\b(id|clip-path)="(url\(#)?', rf'\1="\2{name}-', svg)
     svg = svg.replace('href="#', f'href="#{name}-').replace(INK, "currentColor")
-    svg = re.sub(r"font: ([\d.]+px) [^;\"<]*", rf"font: \1 {PAGE_FONT}", svg)
+    svg = re.sub(r"(font: [\d.]+px|font-family:) '[^;\"<]*", rf"\1 {PAGE_FONT}", svg)
     svg = re.sub(r"<style[^>]*>.*?</style>", "", svg, count=1, flags=re.DOTALL)
     head, rest = svg.split(">", 1)
     head = re.sub(r'\b(?:width|height)="[^"]*" ?', "", head)
