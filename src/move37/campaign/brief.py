@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 from move37.campaign.results import Failure, known, last_cost
@@ -24,6 +25,7 @@ from move37.team.protocols import (
     CardHint,
     Exhibit,
     LessonHint,
+    NoProposal,
     Study,
 )
 
@@ -52,16 +54,30 @@ def _weaknesses(workshop: Workshop, state: State, parents: ParentsChosen) -> str
 def propose(
     workshop: Workshop, state: State, parents: ParentsChosen, cards: CardsRead
 ) -> CandidateProposed:
-    """Have the Researcher make the next candidate.
+    """Have the Researcher make the next candidate, from a reference if the parent gives nothing.
 
     Raises:
-        NoProposal: nothing new was found.
+        NoProposal: nothing new was found from anybody.
     """
+    *others, last = [parents.parents, *((reference,) for reference in parents.references)]
+    for chosen in others:
+        with contextlib.suppress(NoProposal):
+            return _propose(workshop, state, parents, chosen, cards)
+    return _propose(workshop, state, parents, last, cards)
+
+
+def _propose(
+    workshop: Workshop,
+    state: State,
+    parents: ParentsChosen,
+    chosen: tuple[str, ...],
+    cards: CardsRead,
+) -> CandidateProposed:
     hits = workshop.library.search(cards.query, limit=N_CARDS)
     lessons = state.lessons[-N_LESSONS:] if workshop.config.search.use_lessons else ()
     proposal = workshop.team.researcher.propose(
         Brief(
-            parents=tuple(known(workshop, state, state.candidates[p]) for p in parents.parents),
+            parents=tuple(known(workshop, state, state.candidates[p]) for p in chosen),
             references=tuple(
                 known(workshop, state, state.candidates[r]) for r in parents.references
             ),
@@ -80,13 +96,23 @@ def propose(
                 for x in lessons
             ),
             task_names=tuple(task.name for task in workshop.preset.tasks),
-            known_ids=frozenset(state.candidates),
+            known_ids=_known_ids(workshop, state, parents.index),
             seed=step_seed(workshop, parents.index, "propose"),
         )
     )
     return CandidateProposed(
         index=parents.index, candidate=proposal.candidate, operator=proposal.operator
     )
+
+
+def _known_ids(workshop: Workshop, state: State, index: int) -> frozenset[str]:
+    """Return what may not be proposed again: all that is visible, and earlier proposals in flight.
+
+    Proposals are made in the order of indices, so this does not depend on who was faster.
+    """
+    entries = workshop.ledger.state().entries.values()
+    in_flight = {e.id for e in entries if e.role == "proposed" and e.index < index}
+    return frozenset(state.candidates) | in_flight
 
 
 def repair(
@@ -115,7 +141,7 @@ def repair(
 
 def assess(workshop: Workshop, journal: Journal, candidate: Candidate) -> JudgementGiven:
     """Have the Judge assess a candidate, blind to author and private results."""
-    entry = workshop.ledger.state().candidates[candidate.id]
+    entry = workshop.ledger.state().entries[journal.index, candidate.id]
     baseline = workshop.ledger.state().candidates[workshop.baseline.id]
     novelty = journal.recorded(NoveltyJudged, candidate_id=candidate.id)
     judgement = workshop.team.judge.assess(
@@ -142,7 +168,7 @@ def explain(
     workshop: Workshop, journal: Journal, state: State, candidate: Candidate
 ) -> LessonWritten:
     """Have the Analyst explain a sealed result against parent and siblings."""
-    subject = workshop.ledger.state().candidates[candidate.id]
+    subject = workshop.ledger.state().entries[journal.index, candidate.id]
     parent = state.candidates.get(next(iter(candidate.parents), ""))
     siblings = [
         entry

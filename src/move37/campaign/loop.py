@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from move37.campaign.step import take_step
+from move37.campaign.step import propose, take_step
 from move37.campaign.workshop import Workshop
 from move37.memory.state import State
+from move37.team.protocols import NoProposal
 
 
 def search(workshop: Workshop, pool: ThreadPoolExecutor, *, n_workers: int) -> None:
@@ -16,25 +17,32 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor, *, n_workers: int) -> N
     when candidates 0..n-lag-1 are done (see `SearchConfig.lag`).
 
     Raises:
+        NoProposal: the Researcher has nothing new; everything in flight was brought to its end.
         Stopped: Ctrl-C; what was in flight is taken up again by the next session.
-        Whatever `take_step` raises: the lab, the ledger or the Researcher is at its end.
+        LabError, LedgerError: the laboratory or the ledger is broken.
     """
     done = set(finished(workshop.ledger.state()))
     running: dict[Future[None], int] = {}
-    index = 0
+    index, exhausted = 0, None
     while True:
         while index in done:
             index += 1
-        while len(running) < n_workers and _may_begin(workshop, index, done):
+        if exhausted is None and len(running) < n_workers and _may_begin(workshop, index, done):
+            try:
+                propose(workshop, index)
+            except NoProposal as error:
+                exhausted = error
+                continue
             running[pool.submit(take_step, workshop, index)] = index
             index += 1
-            while index in done:
-                index += 1
+            continue
         if not running:
-            return
+            break
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             done.add(running.pop(future))
             future.result()
+    if exhausted is not None:
+        raise exhausted
 
 
 def _may_begin(workshop: Workshop, index: int, done: set[int]) -> bool:

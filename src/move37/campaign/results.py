@@ -34,17 +34,21 @@ class Failure:
         return cls(reason=trial.reason, outcome=trial.outcome, probes=report)
 
 
-def trials_at(entry: Entry, stage: Stage, level: int) -> list[Trial]:
-    """Return an entry's trials of one stage and rung, failed ones included."""
-    return [t for s, t in entry.trials.items() if s.stage is stage and s.rung == level]
+def searched_at(state: State, candidate_id: str, level: int) -> list[Trial]:
+    """Return a candidate's search trials at one rung, failed ones included."""
+    return [
+        t
+        for t in state.trials.get(candidate_id, ())
+        if t.spec.stage is Stage.SEARCH and t.spec.rung == level
+    ]
 
 
 def comparison_at(
-    workshop: Workshop, entry: Entry, against: Entry, *, level: int, stage: Stage = Stage.SEARCH
+    workshop: Workshop, state: State, candidate_id: str, *, level: int
 ) -> Comparison | None:
-    """Compare two entries seed by seed at one rung; None without a complete pair."""
-    ours, theirs = trials_at(entry, stage, level), trials_at(against, stage, level)
-    return compare_trials(workshop, ours, theirs)
+    """Compare with the baseline seed by seed at one rung of search; None without a pair."""
+    ours = searched_at(state, candidate_id, level)
+    return compare_trials(workshop, ours, searched_at(state, workshop.baseline.id, level))
 
 
 def compare_trials(workshop: Workshop, ours: list[Trial], theirs: list[Trial]) -> Comparison | None:
@@ -55,25 +59,23 @@ def compare_trials(workshop: Workshop, ours: list[Trial], theirs: list[Trial]) -
     return compare(ours, theirs, workshop.preset.tasks)
 
 
-def best_comparison(workshop: Workshop, state: State, entry: Entry) -> Comparison | None:
-    """Compare with the baseline at the highest rung the entry has reached in search."""
-    baseline = state.candidates[workshop.baseline.id]
+def best_comparison(workshop: Workshop, state: State, candidate_id: str) -> Comparison | None:
+    """Compare with the baseline at the highest rung that was reached in search."""
     for level in range(len(workshop.preset.rungs) - 1, -1, -1):
-        if found := comparison_at(workshop, entry, baseline, level=level):
+        if found := comparison_at(workshop, state, candidate_id, level=level):
             return found
     return None
 
 
-def final_comparison(workshop: Workshop, state: State, entry: Entry) -> Comparison | None:
+def final_comparison(workshop: Workshop, state: State, candidate_id: str) -> Comparison | None:
     """Compare with the baseline after the whole schedule; None if it never got there."""
-    baseline = state.candidates[workshop.baseline.id]
     level = workshop.level(len(workshop.preset.rungs) - 1)
-    return comparison_at(workshop, entry, baseline, level=level)
+    return comparison_at(workshop, state, candidate_id, level=level)
 
 
 def known(workshop: Workshop, state: State, entry: Entry) -> KnownCandidate:
     """Return what the team may know about an entry: search results only, never a confirmation."""
-    found = best_comparison(workshop, state, entry)
+    found = best_comparison(workshop, state, entry.id)
     effects: dict[str, Effect] = found.tasks if found else {}
     outcome, reason = _last_outcome(entry)
     return KnownCandidate(

@@ -18,7 +18,6 @@ from move37.core.events import (
     RungDecided,
     VerdictReached,
 )
-from move37.core.trial import Stage
 from move37.evidence.effects import Comparison
 from move37.evidence.fitness import FitnessRules, TaskResult, composite_by_name
 from move37.evidence.racing import RacingRules, RungModel, decide
@@ -27,7 +26,7 @@ from move37.memory.contenders import contenders
 from move37.memory.journal import Journal
 from move37.memory.novelty import nearest
 from move37.memory.selection import TOP_SHARE, choose
-from move37.memory.state import Entry, State
+from move37.memory.state import State
 
 N_REFERENCES = 4
 MIN_RIVALS = 3  # assumed: with fewer finished candidates the bar is the baseline itself
@@ -90,15 +89,14 @@ def race(
 def search_verdict(workshop: Workshop, journal: Journal, candidate: Candidate) -> VerdictReached:
     """Reach the verdict of the search stage: EXPLORED or PROMOTED, with effect and fitness."""
     state = workshop.ledger.state()
-    entry = state.candidates[candidate.id]
     decided = [d for d in workshop.ledger.at_index(RungDecided, journal.index)
                if d.candidate_id == candidate.id]  # fmt: skip
     verdict = after_race(
         decided[-1].decision,
-        results.best_comparison(workshop, state, entry),
+        results.best_comparison(workshop, state, candidate.id),
         baseline=workshop.baseline.id,
     )
-    final = results.final_comparison(workshop, state, entry)
+    final = results.final_comparison(workshop, state, candidate.id)
     judged = journal.recorded(JudgementGiven, candidate_id=candidate.id)
     fitness = None
     if final is not None:  # whoever was dropped on the way is no parent: its numbers are of a
@@ -113,13 +111,12 @@ def fitness_of(
     workshop: Workshop, state: State, comparison: Comparison, quality: float | None
 ) -> Fitness:
     """Return what the search climbs, from effects after the whole schedule."""
-    baseline = state.candidates[workshop.baseline.id]
     tasks = [
         TaskResult(
             metric=task.metric,
             effect=comparison.tasks[task.name],
             noise=task.noise,
-            baseline=_baseline_metric(workshop, baseline, task.name, task.metric),
+            baseline=_baseline_metric(workshop, state, task.name, task.metric),
         )
         for task in workshop.preset.tasks
     ]
@@ -139,21 +136,18 @@ def pair_noise(workshop: Workshop) -> float:
     return math.sqrt(2.0 / len(workshop.preset.tasks))
 
 
-def _baseline_metric(workshop: Workshop, baseline: Entry, task: str, metric: str) -> float:
+def _baseline_metric(workshop: Workshop, state: State, task: str, metric: str) -> float:
     level = workshop.level(len(workshop.preset.rungs) - 1)
     values = [
         getattr(t.measurement.scores[task], metric)
-        for t in results.trials_at(baseline, Stage.SEARCH, level)
+        for t in results.searched_at(state, workshop.baseline.id, level)
         if t.measurement
     ]
     return max(math.fsum(values) / len(values), 1e-6)
 
 
 def _measured(workshop: Workshop, candidate: Candidate, level: int) -> Comparison:
-    state = workshop.ledger.state()
-    entry = state.candidates[candidate.id]
-    baseline = state.candidates[workshop.baseline.id]
-    found = results.comparison_at(workshop, entry, baseline, level=level)
+    found = results.comparison_at(workshop, workshop.ledger.state(), candidate.id, level=level)
     if found is None:
         raise AssertionError(f"{candidate.id} has completed a rung but has no pair")
     return found
@@ -161,10 +155,9 @@ def _measured(workshop: Workshop, candidate: Candidate, level: int) -> Compariso
 
 def _population(workshop: Workshop, state: State, level: int) -> list[float]:
     """Return the combined effects at one level of all earlier candidates that reached it."""
-    baseline = state.candidates[workshop.baseline.id]
     found = [
-        results.comparison_at(workshop, entry, baseline, level=level)
-        for entry in state.candidates.values()
+        results.comparison_at(workshop, state, id_, level=level)
+        for id_, entry in state.candidates.items()
         if entry.index >= 0
     ]
     return [comparison.combined.mean for comparison in found if comparison]

@@ -80,7 +80,7 @@ def _probe_reference(workshop: Workshop, journal: Journal, candidate: Candidate)
 def _root_verdict(workshop: Workshop, journal: Journal, root: Candidate) -> None:
     def reach() -> VerdictReached:
         state = workshop.ledger.state()
-        found = results.final_comparison(workshop, state, state.candidates[root.id])
+        found = results.final_comparison(workshop, state, root.id)
         if found is None:
             raise BaselineFailed(f"root {root.id} has no pair with the baseline")
         decision = RungDecision(

@@ -37,15 +37,8 @@ def take_step(workshop: Workshop, index: int) -> None:
         LabError, LedgerError: the laboratory or the ledger is broken.
     """
     journal = Journal(workshop.ledger, index)
-    state = workshop.ledger.state(before_index=index - workshop.config.search.lag)
-    journal.once(CandidateStarted, lambda: CandidateStarted(index=index, driver=workshop.driver))
-
-    parents = journal.once(ParentsChosen, lambda: rules.choose_parents(workshop, state, index))
-    cards = journal.once(CardsRead, lambda: brief.read_cards(workshop, state, parents))
-    proposal = journal.once(
-        CandidateProposed, lambda: brief.propose(workshop, state, parents, cards)
-    )
-    candidate = proposal.candidate
+    state = visible(workshop, index)
+    candidate = propose(workshop, index)
     failure = try_out(workshop, journal, state, candidate)
     for _ in range(workshop.config.search.repairs):
         if failure is None:
@@ -60,6 +53,21 @@ def take_step(workshop: Workshop, index: int) -> None:
         candidate = repaired.candidate
         failure = try_out(workshop, journal, state, candidate)
     conclude(workshop, journal, state, candidate, failure)
+
+
+def visible(workshop: Workshop, index: int) -> State:
+    """Return what candidate `index` may know: the results of those far enough before it."""
+    return workshop.ledger.state(before_index=index - workshop.config.search.lag)
+
+
+def propose(workshop: Workshop, index: int) -> Candidate:
+    """Choose parents, read cards, propose. Done in the order of indices: no proposal twice."""
+    journal, state = Journal(workshop.ledger, index), visible(workshop, index)
+    journal.once(CandidateStarted, lambda: CandidateStarted(index=index, driver=workshop.driver))
+    parents = journal.once(ParentsChosen, lambda: rules.choose_parents(workshop, state, index))
+    cards = journal.once(CardsRead, lambda: brief.read_cards(workshop, state, parents))
+    made = journal.once(CandidateProposed, lambda: brief.propose(workshop, state, parents, cards))
+    return made.candidate
 
 
 def try_out(

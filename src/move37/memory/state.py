@@ -176,6 +176,14 @@ class State:
         return {entry.id: entry for entry in sorted(first.values(), key=lambda e: e.index)}
 
     @cached_property
+    def trials(self) -> dict[str, list[Trial]]:
+        """Finished trials by candidate, whichever index ran them."""
+        found: dict[str, list[Trial]] = {}
+        for entry in self.entries.values():
+            found.setdefault(entry.id, []).extend(entry.trials.values())
+        return found
+
+    @cached_property
     def roots(self) -> tuple[Entry, ...]:
         """Starting points of the lineage."""
         return tuple(e for e in self.candidates.values() if e.role == "root")
@@ -214,7 +222,7 @@ class State:
     @cached_property
     def spend(self) -> Spend:
         """What was used, as far as recorded."""
-        trials = [t for entry in self.entries.values() for t in entry.trials.values()]
+        trials = [t for found in self.trials.values() for t in found]
         costs = [t.measurement.cost if t.measurement else t.cost for t in trials]
         return Spend(
             wall_seconds=sum(
