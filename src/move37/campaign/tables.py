@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -12,6 +13,8 @@ from move37.core.claims import Effect, VerdictKind
 from move37.core.trial import ProbeReport
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry
+
+SHORT_ID = 8  # digits; every verb takes the first digits of an id
 
 
 def progress_table(progress: Progress) -> Table:
@@ -61,22 +64,28 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
     table = Table(
         title=f"Gallery: effect over {baseline} on fresh seeds and text, in noise units",
         title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
     )
-    for heading in ("id", "name", "effect [95 %]", "seeds", "e-value", "parameters", "state bytes"):
-        table.add_column(heading, justify="left" if heading in ("id", "name") else "right")
+    table.add_column("id", no_wrap=True)
+    table.add_column("name", overflow="fold", min_width=14)
+    for heading in ("effect [95 %]", "seeds", "e-value", "params", "state"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for entry in entries:
         verdict = entry.verdict
         if verdict is None or verdict.effect is None:
             continue
         cost = next((t.measurement.cost for t in entry.trials.values() if t.measurement), None)
         table.add_row(
-            entry.id,
+            entry.id[:SHORT_ID],
             escape_markup(entry.candidate.idea.name),
             effect_words(verdict.effect),
             str(verdict.effect.n_pairs),
             f"{verdict.e_value:.3g}" if verdict.e_value is not None else "",
             f"{cost.n_parameters:,}" if cost else "",
-            f"{entry.probes.state_bytes:,}" if entry.probes else "",
+            f"{entry.probes.state_bytes:,} B" if entry.probes else "",
         )
     console.print(table)
 

@@ -43,17 +43,11 @@ def normal_form(source: str) -> NormalForm:
     _find_impure(statements)
     _colour(statements)
     numbers: dict[Binding, int] = {}
-    numbered: list[str] = []
-    blind: list[str] = []
-    for token in _tokens(_ordered(body)):
-        if isinstance(token, str) or token.is_fixed:
-            text = token if isinstance(token, str) else f"={token.name}"
-            numbered.append(text)
-            blind.append(text)
-        else:
-            numbered.append(f"${numbers.setdefault(token, len(numbers))}")
-            blind.append("$")
-    return NormalForm(digest=_digest(numbered), sketch=_sketch(blind))
+    numbered = [
+        _spelled(token) or f"${numbers.setdefault(token, len(numbers))}"
+        for token in _tokens(_ordered(body))
+    ]
+    return NormalForm(digest=_digest(numbered), sketch=_sketch(statements))
 
 
 def _all(body: Iterable[Statement]) -> Iterator[Statement]:
@@ -172,15 +166,24 @@ def _tokens(body: list[Statement]) -> Iterator[str | Binding]:
             yield "}"
 
 
+def _spelled(token: str | Binding) -> str:
+    """A token's text; empty for a name that does not matter."""
+    if isinstance(token, str):
+        return token
+    return f"={token.name}" if token.is_fixed else ""
+
+
 def _digest(parts: Iterable[str]) -> str:
     # Tokens may hold any text, so each is led by its length: no two rows join to the same bytes.
     joined = "".join(f"{len(part)}:{part}" for part in parts)
     return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _sketch(tokens: list[str]) -> tuple[int, ...]:
-    grams = {
-        zlib.crc32(" ".join(tokens[i : i + GRAM]).encode("utf-8", "surrogatepass"))
-        for i in range(max(len(tokens) - GRAM + 1, 1))
-    }
+def _sketch(statements: list[Statement]) -> tuple[int, ...]:
+    """Hash runs of tokens within statements, so that their order plays no part."""
+    grams = set[int]()
+    for statement in statements:
+        tokens = [_spelled(token) or "$" for token in statement.tokens]
+        for i in range(max(len(tokens) - GRAM + 1, 1)):
+            grams.add(zlib.crc32(" ".join(tokens[i : i + GRAM]).encode("utf-8", "surrogatepass")))
     return tuple(sorted(grams)[:SKETCH])

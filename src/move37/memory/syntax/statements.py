@@ -170,9 +170,13 @@ class Reader:
 
     def _enter(self, args: ast.arguments, own_self: str | None) -> None:
         """Open a function's scope; defaults are read outside it."""
-        for default in [*args.defaults, *args.kw_defaults]:
+        for default in args.defaults:  # of the last parameters, so their number says whose
             self.now.tokens.append("default")
+            self._node(default)
+        by_name = zip(args.kwonlyargs, args.kw_defaults, strict=True)
+        for arg, default in sorted(by_name, key=lambda pair: pair[0].arg):
             if default is not None:
+                self.now.tokens.append(f"default {arg.arg}")
                 self._node(default)
         self.scope = Scope(self.scope, "function")
         positional = [*args.posonlyargs, *args.args]
