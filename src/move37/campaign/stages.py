@@ -38,15 +38,13 @@ def prepare(workshop: Workshop, pool: Executor) -> None:
     """
     journal = Journal(workshop.ledger, CAMPAIGN)
     references = {c.id: c for c in (*workshop.roots, workshop.baseline)}.values()
-    plans = [
-        (candidate, rung, seed)
-        for candidate in references
-        for rung in range(len(workshop.preset.rungs))
-        for seed in workshop.rung_seeds(rung)
-    ]
+    seeds = {
+        seed: None for r in range(len(workshop.preset.rungs)) for seed in workshop.rung_seeds(r)
+    }
+    plans = [(candidate, seed) for seed in seeds for candidate in references]
     for candidate in references:
         _probe_reference(workshop, journal, candidate)
-    for trial in pool.map(lambda p: _chain(workshop, journal, p), plans):
+    for trial in pool.map(lambda plan: _all_rungs(workshop, journal, plan), plans):
         if trial.outcome is not Outcome.COMPLETED:
             raise BaselineFailed(
                 f"{trial.spec.candidate_id} did not train ({trial.outcome}: {trial.reason}); "
@@ -56,13 +54,12 @@ def prepare(workshop: Workshop, pool: Executor) -> None:
         _root_verdict(workshop, journal, root)
 
 
-def _chain(workshop: Workshop, journal: Journal, plan: tuple[Candidate, int, int]) -> Trial:
-    """Run a trial after the ones below it, so that it can go on from their weights."""
-    candidate, rung, seed = plan
-    for below in range(rung):
-        if seed in workshop.rung_seeds(below):
-            workshop.search_trial(journal, candidate, below, seed)
-    return workshop.search_trial(journal, candidate, rung, seed)
+def _all_rungs(workshop: Workshop, journal: Journal, plan: tuple[Candidate, int]) -> Trial:
+    """Run one seed from rung to rung, each going on from the weights of the one below."""
+    candidate, seed = plan
+    rungs = [r for r in range(len(workshop.preset.rungs)) if seed in workshop.rung_seeds(r)]
+    trials = [workshop.search_trial(journal, candidate, rung, seed) for rung in rungs]
+    return next((t for t in trials if t.outcome is not Outcome.COMPLETED), trials[-1])
 
 
 def _probe_reference(workshop: Workshop, journal: Journal, candidate: Candidate) -> None:
