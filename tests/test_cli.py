@@ -154,7 +154,8 @@ def test_a_full_disk_is_one_message_and_the_run_goes_on_afterwards(tmp_path):
     assert len(events_of(tmp_path / "runs/full", CandidateProposed)) == 1
 
 
-def test_ctrl_c_stops_in_good_order_and_the_same_command_goes_on(tmp_path):
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
+def test_a_stop_is_in_good_order_and_the_same_command_goes_on(tmp_path, stop):
     """U2."""
     arguments = [sys.executable, "-m", "move37", *TINY, "--name", "stopped", "--candidates", "3",
                  "--budget", "5m"]  # fmt: skip
@@ -165,7 +166,7 @@ def test_ctrl_c_stops_in_good_order_and_the_same_command_goes_on(tmp_path):
         assert time.monotonic() < deadline
         assert driver.poll() is None
         time.sleep(0.2)
-    os.kill(driver.pid, signal.SIGINT)
+    os.kill(driver.pid, stop)
     output, _ = driver.communicate(timeout=60)
     assert driver.returncode == 0
     assert "goes on where it was" in output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -53,6 +54,7 @@ def run_campaign(
             console.print("[bold red]candidates run WITHOUT a sandbox[/], with your rights")
         else:
             console.print(f"[dim]candidates run inside {workshop.laboratory.sandbox.name}[/]")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
         with Screen(console, workshop) as screen:
             ending = work(workshop, screen.show)
         console.print(_ending_words(ending, config))

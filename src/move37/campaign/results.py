@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
 from move37.campaign.workshop import Workshop
@@ -97,6 +98,17 @@ def last_cost(entry: Entry) -> Cost | None:
         if trial.measurement:
             return trial.measurement.cost
     return None
+
+
+def longest_training_seconds(state: State) -> float:
+    """Return the wall clock of the longest training so far, over all its rungs; 0 without one."""
+    seconds = defaultdict[tuple[str, Stage, int], float](float)
+    for trials in state.trials.values():
+        for trial in trials:
+            if trial.measurement:
+                key = (trial.spec.candidate_id, trial.spec.stage, trial.spec.seed)
+                seconds[key] += trial.measurement.cost.wall_seconds
+    return max(seconds.values(), default=0.0)
 
 
 def _last_outcome(entry: Entry) -> tuple[Outcome | None, str]:

@@ -38,7 +38,7 @@ class Screen:
             self._live.update(self._picture(session, progress), refresh=True)
         elif time.monotonic() - self._last_line >= LINE_SECONDS:
             self._last_line = time.monotonic()
-            self._console.print(self._line(session, progress), highlight=False)
+            self._console.print(self._line(session, progress), highlight=False, soft_wrap=True)
 
     def _picture(self, session: Session, progress: Progress) -> Group:
         head = Table.grid(padding=(0, 2))

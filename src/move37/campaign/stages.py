@@ -100,7 +100,7 @@ def confirm(workshop: Workshop, pool: Executor, *, most: int = 8) -> None:
     whose level is fixed when the test starts and counts every earlier test of the campaign.
     """
     for entry in _to_confirm(workshop)[:most]:
-        if not workshop.watch.may_go_on():
+        if not _has_time(workshop):
             return
         try:
             _confirm_one(workshop, pool, entry)
@@ -183,9 +183,15 @@ def _fresh_trials(
 
 
 def _if_time(workshop: Workshop, journal: Journal, candidate: Candidate, seed: int) -> Trial:
-    if not workshop.watch.may_go_on():
+    if not _has_time(workshop):
         raise _OutOfBudget
     return workshop.confirm_trial(journal, candidate, seed)
+
+
+def _has_time(workshop: Workshop) -> bool:
+    """Whether a whole training can still end within the budget: as long as the longest so far."""
+    longest = results.longest_training_seconds(workshop.ledger.state())
+    return workshop.watch.may_go_on() and workshop.watch.left_seconds >= longest
 
 
 def meet_opponents(workshop: Workshop, pool: Executor) -> None:
@@ -197,7 +203,7 @@ def meet_opponents(workshop: Workshop, pool: Executor) -> None:
     jobs = [(opponent, seed) for seed in best.verdict.seeds for opponent in workshop.opponents]
 
     def run(job: tuple[Candidate, int]) -> None:
-        if workshop.watch.may_go_on():
+        if _has_time(workshop):
             workshop.confirm_trial(campaign, *job)
 
     list(pool.map(run, jobs))
