@@ -94,6 +94,15 @@ HARD: dict[str, dict[str, Any]] = {
 """The first mixture tried: nobody learns anything but text in 600 steps."""
 
 
+OTHERS: dict[str, dict[str, Any]] = {
+    "fuzzy_recall": {"rows": 4, "options": {"pairs": 4}},
+    "noisy_recall": {"rows": 4, "options": {"pairs": 4}},
+    "compression": {"rows": 4, "options": {"tokens": 8}},
+    "length_extrapolation": {"rows": 4, "options": {"pairs": 4}},
+}
+"""The tasks that the cpu preset leaves out, for their noise."""
+
+
 def _alone(task: str) -> dict[str, dict[str, Any]]:
     return {task: {**MIXTURE[task], "rows": 16}}
 
@@ -104,6 +113,7 @@ ARMS: dict[str, Callable[[], Preset]] = {
     "mixture-4heads": lambda: arm(MIXTURE, n_heads=4),
     "mixture-lr2": lambda: arm(MIXTURE, learning_rate=2e-3),
     "mixture-lr8": lambda: arm(MIXTURE, learning_rate=8e-3),
+    "others": lambda: arm(OTHERS),
     "hard": lambda: arm(HARD, steps=600, length=128),
     **{f"only-{task}": lambda task=task: arm(_alone(task)) for task in MIXTURE},
 }
