@@ -13,11 +13,14 @@ import math
 import struct
 from dataclasses import dataclass
 
+import numpy as np
+
 from move37.core.budget import Limits
 from move37.core.config import Preset, TaskSetting
 from move37.core.trial import Cost, Measurement, Outcome, Stage, Trial, TrialSpec
 from move37.lab.data import evaluation_set, training_arrays
 from move37.lab.laboratory import Laboratory
+from move37.lab.recent import RecentArrays
 from move37.lab.scorer import score
 from move37.lab.session import ChildFailed, Exit, Session
 from move37.lab.tasks import VOCAB_SIZE
@@ -26,6 +29,8 @@ from move37.lab.wire import Message, WireError
 SIZE_TOLERANCE = 0.01
 SCORING_SECONDS = 60.0  # assumed: scoring 64 windows a task takes well under a second of work
 MEGABYTE = 2**20
+
+_drawn = RecentArrays(max_bytes=64 * MEGABYTE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -105,13 +110,7 @@ def run_trial(laboratory: Laboratory, request: TrialRequest) -> TrialResult:
 
 def _train(laboratory: Laboratory, request: TrialRequest) -> _Trained:
     preset = request.preset
-    inputs_SBT, targets_SBT = training_arrays(
-        preset.tasks,
-        preset.training,
-        seed=request.spec.seed,
-        first_step=request.first_step,
-        last_step=request.last_step,
-    )
+    inputs_SBT, targets_SBT = _training_arrays(request)
     recipe = preset.training.model_dump(exclude={"batch_size", "length"})
     message = Message(
         kind="train",
@@ -138,6 +137,17 @@ def _train(laboratory: Laboratory, request: TrialRequest) -> _Trained:
             reply = session.listen(preset.trial_seconds)
         ffn_width, curve, snapshot = _read_trained(reply, session)
         return _Trained(snapshot=snapshot, ffn_width=ffn_width, curve=curve, exit=session.close())
+
+
+def _training_arrays(request: TrialRequest) -> tuple[np.ndarray, ...]:
+    preset, seed = request.preset, request.spec.seed
+    first, last = request.first_step, request.last_step
+    return _drawn.get(
+        (preset.model_dump_json(), seed, first, last),
+        lambda: training_arrays(
+            preset.tasks, preset.training, seed=seed, first_step=first, last_step=last
+        ),
+    )
 
 
 def _read_trained(reply: Message, session: Session) -> tuple[int, tuple, bytes]:
