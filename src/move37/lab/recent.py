@@ -1,4 +1,4 @@
-"""Keep what was drawn last: with one seed, every candidate of a campaign trains on the same arrays."""
+"""Keep the arrays drawn last: with one seed, every candidate trains on the same ones."""
 
 from __future__ import annotations
 
