@@ -41,10 +41,15 @@ def normal_form(source: str) -> NormalForm:
     body = Reader(survey(tree)).read(tree)
     statements = list(_all(body))
     _find_impure(statements)
+    _find_carriers(statements)
+    for statement in statements:
+        statement.tokens += [] if _is_pure(statement) else statement.orders
     _colour(statements)
     numbers: dict[Binding, int] = {}
     numbered = [
-        _spelled(token) or f"${numbers.setdefault(token, len(numbers))}"
+        f"${numbers.setdefault(token, len(numbers))}"
+        if isinstance(token, Binding) and not token.is_fixed
+        else _spelled(token)
         for token in _tokens(_ordered(body))
     ]
     return NormalForm(digest=_digest(numbered), sketch=_sketch(statements))
@@ -59,11 +64,8 @@ def _all(body: Iterable[Statement]) -> Iterator[Statement]:
 
 def _find_impure(statements: list[Statement]) -> None:
     """Mark definitions that change what others see, and variables that hold their instances."""
-    bodies = [
-        (s.defines, list(_all(inner for block in s.blocks for inner in block)))
-        for s in statements
-        if s.defines is not None
-    ]
+    bodies = [(s.defines, _inside(s)) for s in statements if s.defines is not None]
+    generators = {b for b, inside in bodies if any(s.is_lazy for s in inside)}
     changed = True
     while changed:
         changed = False
@@ -73,9 +75,36 @@ def _find_impure(statements: list[Statement]) -> None:
         for s in statements:
             held = any(b.is_impure for b in s.mentions)
             held = held or any(b.is_impure and b.kind == "class" for b in s.calls)
+            held = held or s.is_lazy or not generators.isdisjoint(s.calls)
             for binding in s.writes if held else ():
                 if not binding.is_impure:
                     binding.is_impure = changed = True
+
+
+def _inside(statement: Statement) -> list[Statement]:
+    return list(_all(inner for block in statement.blocks for inner in block))
+
+
+def _find_carriers(statements: list[Statement]) -> None:
+    """Mark what may read any attribute because a variable brought it self, or what reads self."""
+    carriers = set[Binding]()
+    for s in statements:
+        if s.hands_on_self or (s.defines and s.defines.kind == "function" and _reads_self(s)):
+            carriers |= s.writes
+    n_known = -1
+    while n_known < len(carriers):
+        n_known = len(carriers)
+        for s in statements:
+            if not carriers.isdisjoint(s.calls | s.mentions):
+                s.reads_all_of_self = True
+                carriers |= s.writes
+
+
+def _reads_self(function: Statement) -> bool:
+    return any(
+        s.reads_all_of_self or any(b.kind in {"attribute", "method"} for b in s.reads)
+        for s in _inside(function)
+    )
 
 
 def _is_seen(statement: Statement, inside: Binding) -> bool:
@@ -121,9 +150,12 @@ def _ordered(body: list[Statement]) -> list[Statement]:
 
 
 def _may_move(statement: Statement) -> bool:
+    return statement.is_plain and _is_pure(statement)
+
+
+def _is_pure(statement: Statement) -> bool:
     touched = statement.calls | (statement.mentions if statement.has_call else set())
-    is_pure = not statement.mutates and not any(b.is_impure for b in touched)
-    return statement.is_plain and is_pure
+    return not statement.mutates and not any(b.is_impure for b in touched)
 
 
 def _sorted_run(run: list[Statement]) -> list[Statement]:

@@ -20,11 +20,8 @@ from move37.memory.syntax.bindings import (
     self_name,
     words,
 )
+from move37.memory.syntax.effects import EFFECTS, IMPURE, changes_in_place, is_iterator
 
-MUTATORS = words(
-    "append extend insert pop remove clear update setdefault popitem add discard sort reverse "
-    "register_buffer register_parameter add_module"
-)
 BINDERS = (ast.ExceptHandler, ast.MatchAs, ast.MatchStar, ast.MatchMapping)
 Comprehension: TypeAlias = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 BLOCKS = words("body orelse finalbody")
@@ -51,7 +48,13 @@ class Statement:
     reads_all_of_self: bool = False
     """Uses self, or calls something kept on it: may read any attribute."""
     has_call: bool = False
-    """May read whatever a function captured."""
+    """May read whatever a function captured, being a call or going through an iterator."""
+    hands_on_self: bool = False
+    """Keeps self, a method or a lambda in a variable: what is given that may read any attribute."""
+    is_lazy: bool = False
+    """Makes an iterator (or yields): whoever goes through it leaves less of it for the next."""
+    orders: list[str] = field(default_factory=list)
+    """How arguments by name were ordered; it matters if computing one changes another."""
 
 
 class Reader:
@@ -98,9 +101,6 @@ class Reader:
             case ast.Assign():
                 self._assign(node.targets, node.value)
             case _:
-                self.now.mutates = isinstance(
-                    node, ast.AugAssign | ast.Delete | ast.Global | ast.Nonlocal
-                )
                 self._node(node)
         done, self.now = self.now, outer
         return done
@@ -108,9 +108,22 @@ class Reader:
     def _assign(self, targets: list[ast.expr], value: ast.expr) -> None:
         self.now.tokens.append("=")
         self.now.is_plain = all(self._is_name(target) for target in targets)
+        self.now.has_call |= any(isinstance(t, ast.Tuple | ast.List) for t in targets)
+        self.now.is_lazy = is_iterator(value) and not self.now.has_call
+        self.now.hands_on_self = self.now.is_lazy or self._is_self(value)
         for target in targets:
             self._node(target)
         self._node(value)
+
+    def _is_self(self, value: ast.expr) -> bool:
+        match value:
+            case ast.Name(id=name):
+                owner = self.scope.find(name)
+                return owner is not None and owner.kind == "self"
+            case ast.Attribute():
+                own = self._own_attribute(value)
+                return own is not None and own.kind == "method"
+        return any(isinstance(inner, ast.Lambda) for inner in ast.walk(value))
 
     def _is_name(self, target: ast.expr) -> bool:
         match target:
@@ -173,16 +186,19 @@ class Reader:
         for default in args.defaults:  # of the last parameters, so their number says whose
             self.now.tokens.append("default")
             self._node(default)
-        by_name = zip(args.kwonlyargs, args.kw_defaults, strict=True)
-        for arg, default in sorted(by_name, key=lambda pair: pair[0].arg):
-            if default is not None:
-                self.now.tokens.append(f"default {arg.arg}")
-                self._node(default)
+        pairs = zip(args.kwonlyargs, args.kw_defaults, strict=True)
+        by_name = {arg.arg: default for arg, default in pairs if default is not None}
+        self._note_order(by_name)
+        for name, default in sorted(by_name.items(), key=lambda pair: pair[0]):
+            self.now.tokens.append(f"default {name}")
+            self._node(default)
         self.scope = Scope(self.scope, "function")
         positional = [*args.posonlyargs, *args.args]
         for place, arg in enumerate(positional):
             kind = "self" if arg.arg == own_self and place == 0 else f"param {place}"
             self._parameter(arg, kind, fixed=arg.arg in self.names.keywords)
+        if args.posonlyargs:
+            self.now.tokens.append(f"/ {len(args.posonlyargs)}")
         for arg in sorted(args.kwonlyargs, key=lambda a: a.arg):
             self._parameter(arg, "keyword", fixed=True)
         for arg, kind in ((args.vararg, "*"), (args.kwarg, "**")):
@@ -194,13 +210,17 @@ class Reader:
         self.scope.names[arg.arg] = binding
         self.now.tokens += [kind.partition(" ")[0], binding]
 
+    def _note_order(self, values: dict[str, ast.expr]) -> None:
+        names = [n for n, value in values.items() if not isinstance(value, ast.Constant)]
+        self.now.orders.extend([f"order {' '.join(names)}"] if len(names) > 1 else [])
+
     def _leave(self) -> None:
         assert self.scope.parent is not None  # noqa: S101 - _enter comes first
         self.scope = self.scope.parent
 
     def _node(self, node: ast.AST) -> None:
         if isinstance(node, ast.expr) and (path := dotted(node, self.names.imports)):
-            self.now.tokens.append(path)
+            self.now.tokens.append(f"from {path}")
             self.now.mutates |= path.endswith("_")
             return
         match node:
@@ -225,8 +245,10 @@ class Reader:
     def _fields(self, node: ast.AST) -> None:
         tokens = self.now.tokens
         tokens.append(type(node).__name__)
-        if isinstance(node, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom):
-            self.now.mutates = True
+        self.now.mutates |= isinstance(node, IMPURE)
+        self.now.is_lazy |= isinstance(node, ast.Yield | ast.YieldFrom)
+        self.now.is_lazy |= isinstance(node, ast.Return) and is_iterator(node.value)
+        self.now.has_call |= isinstance(node, ast.Starred | ast.In | ast.NotIn)
         if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Store | ast.Del):
             self.now.mutates = True
         for name, value in ast.iter_fields(node):
@@ -250,7 +272,7 @@ class Reader:
                 self.now.tokens.append("]")
             case str() if isinstance(node, BINDERS):
                 binding = self.scope.find(value)
-                self.now.tokens.append(binding or value)
+                self.now.tokens.append(binding or f"name {value}")
                 self.now.writes.update({binding} if binding else ())
             case _:
                 self._item(value)
@@ -264,7 +286,7 @@ class Reader:
     def _name(self, node: ast.Name) -> None:
         binding = self.scope.find(node.id)
         if binding is None:
-            self.now.tokens.append(node.id)
+            self.now.tokens.append(f"name {node.id}")
             return
         self.now.tokens.append(binding)
         if isinstance(node.ctx, ast.Load):
@@ -279,6 +301,8 @@ class Reader:
         if binding is None:
             self.now.tokens.append(f".{node.attr}")
             self.now.mutates |= not isinstance(node.ctx, ast.Load)
+            if node.attr in self.names.attributes:  # of what may be self under another name
+                self.now.reads.add(self.names.attributes[node.attr])
             self._node(node.value)
             return
         self.now.tokens += ["self.", binding]
@@ -312,6 +336,7 @@ class Reader:
                 self._node(argument)
         keywords = node.keywords
         if all(k.arg for k in keywords):
+            self._note_order({k.arg or "": k.value for k in keywords})
             keywords = sorted(keywords, key=lambda k: k.arg or "")
         for keyword in keywords:
             self.now.tokens.append(f"{keyword.arg or '**'}=")
@@ -330,8 +355,7 @@ class Reader:
     def _judge_callee(self, func: ast.expr) -> Binding | None:
         """Note what a call may do; return the binding at its root."""
         if isinstance(func, ast.Attribute):
-            in_place = func.attr.endswith("_") and not func.attr.endswith("__")
-            self.now.mutates |= in_place or func.attr in MUTATORS
+            self.now.mutates |= changes_in_place(func.attr)
         root, callee = func, self._own_attribute(func)
         while callee is None and isinstance(root, ast.Attribute | ast.Subscript | ast.Call):
             root = root.func if isinstance(root, ast.Call) else root.value
@@ -341,13 +365,17 @@ class Reader:
         elif isinstance(root, ast.Name) and (callee := self.scope.find(root.id)):
             # A function that is kept in a variable may be anything.
             self.now.mutates |= root is func and callee.kind not in {"function", "class"}
+        elif isinstance(root, ast.Name):
+            self.now.mutates |= root is func and root.id in EFFECTS
         self.now.calls.update({callee} if callee else ())
         return callee
 
     def _comprehension(self, node: Comprehension) -> None:
         self.now.tokens.append(type(node).__name__)
+        self.now.has_call = True
         self._node(node.generators[0].iter)  # read outside, see the language reference
-        self.scope = Scope(self.scope, "comprehension")
+        is_later = isinstance(node, ast.GeneratorExp)  # runs when asked, as a function does
+        self.scope = Scope(self.scope, "function" if is_later else "comprehension")
         for generator in node.generators:
             for inner in ast.walk(generator.target):
                 if isinstance(inner, ast.Name):
