@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from layers import layer
 
 from move37.core.budget import Limits
 from move37.core.trial import Outcome, ProbeReport, ProbeVerdict
@@ -25,37 +26,6 @@ from move37.lab.references import reference_names, reference_source
 
 LIMITS = Limits(wall_seconds=60, cpu_seconds=30, memory_bytes=512 * 2**20)
 SEPARATE = {"cost", "state_size"}
-
-TEMPLATE = """
-import math, os, random, time
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import nn
-from move37.arena.kernels import associative_scan, short_convolution
-
-class Mixer(nn.Module):
-    def __init__(self, d_model, n_heads, layer_index):
-        super().__init__()
-        self.value = nn.Linear(d_model, d_model, bias=False)
-        self.out = nn.Linear(d_model, d_model, bias=False)
-        self.decay = nn.Parameter(torch.linspace(0.0, 3.0, d_model))
-        {init}
-
-    def forward(self, x, state=None):
-        B, T, D = x.shape
-        {start}
-        u = self.value(x)
-        {before}
-        g = F.logsigmoid(self.decay).expand(B, T, D)
-        y, state = associative_scan(u, g, state_BD=state)
-        {after}
-        return self.out(y), state
-"""
-
-
-def layer(*, init: str = "pass", start: str = "pass", before: str = "pass", after: str = "pass"):
-    return TEMPLATE.format(init=init, start=start, before=before, after=after)
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
@@ -34,11 +34,23 @@ FACTORIES = frozenset(
         torch.randn,
         torch.tensor,
         torch.randint,
+        torch.randperm,
         torch.tril_indices,
         torch.triu_indices,
+        torch.logspace,
+        torch.as_tensor,
+        torch.hann_window,
+        torch.hamming_window,
+        torch.blackman_window,
+        torch.fft.fftfreq,
+        torch.fft.rfftfreq,
     }
 )
-
+MOVES = frozenset({"to", "type_as", "cpu"})
+"""They say where the result lives."""
+MIXES = frozenset({"__getitem__", "__setitem__", "copy_", "expand_as", "view_as", "reshape_as"})
+"""They may read a tensor of another device; the result lives where the first one does."""
+_MARK = "_move37_is_foreign"
 
 REDUCTIONS = frozenset(
     {
@@ -114,27 +126,95 @@ class WorkingDtype(TorchFunctionMode):
 
 
 class ForeignDevice(TorchFunctionMode):
-    """Create whatever names no device of its input on another one (meta).
+    """Pretend that whatever names no device of its input lives on another one.
 
     A layer that writes `torch.zeros(T)` where it means `torch.zeros(T, device=x.device)` then fails
-    here as it would on a GPU, with a complaint about two devices. Scalars may live anywhere.
+    here as it would on a GPU, with a complaint about two devices. Such tensors only carry a mark:
+    to move them to the input, to read their numbers and to index with them works, as on a GPU.
+    Scalars may live anywhere.
     """
 
     def __torch_function__(
         self, func: Callable, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
-        """Move the result of a factory without a device to meta."""
+        """Say where the result lives, or that two devices meet."""
         del types
         kwargs = kwargs or {}
+        name = getattr(func, "__name__", "")
+        copies = func in (torch.tensor, torch.as_tensor) and args and isinstance(args[0], Tensor)
+        if func in FACTORIES and not copies:
+            foreign = isinstance(kwargs.get("device"), str | None)
+        elif name in MOVES:
+            foreign = _moves_away(name, args, kwargs)
+        elif name in MIXES:
+            foreign = is_foreign(args[0])
+        else:
+            foreign = _all_foreign(name, [*_nested(args), *_nested(kwargs)])
         result = func(*args, **kwargs)
-        if (
-            func in FACTORIES
-            and isinstance(kwargs.get("device"), str | None)
-            and isinstance(result, Tensor)
-            and result.ndim > 0
-        ):
-            return result.to("meta")
+        if isinstance(result, Tensor):
+            return _marked(result, foreign=foreign)
+        for tensor in _tensors(result) if foreign else ():
+            setattr(tensor, _MARK, True)
         return result
+
+
+def is_foreign(value: Any) -> bool:
+    """Tell whether ForeignDevice takes this to be a tensor on another device."""
+    return isinstance(value, Tensor) and getattr(value, _MARK, False)
+
+
+def mark_left_behind(module: nn.Module) -> None:
+    """Mark tensors that `module.to(device)` would not move: neither parameter nor buffer."""
+    moved = {id(tensor) for tensor in (*module.parameters(), *module.buffers())}
+    for part in module.modules():
+        for value in vars(part).values():
+            for tensor in _tensors(value):
+                if id(tensor) not in moved:
+                    setattr(tensor, _MARK, True)
+
+
+def _moves_away(name: str, args: Any, kwargs: dict[str, Any]) -> bool:
+    targets = [*args[1:], *kwargs.values()]
+    for target in targets:
+        if isinstance(target, Tensor):
+            return is_foreign(target)
+        if isinstance(target, str | torch.device):
+            return isinstance(target, str)  # by name: not where the input happens to live
+    return name == "cpu" or is_foreign(args[0])
+
+
+def _all_foreign(name: str, tensors: list[Tensor]) -> bool:
+    """Tell where an operation on these tensors runs.
+
+    Raises:
+        RuntimeError: on two devices.
+    """
+    foreign = [tensor for tensor in tensors if is_foreign(tensor)]
+    n_here = sum(tensor.ndim > 0 for tensor in tensors if not is_foreign(tensor))
+    if n_here and any(tensor.ndim > 0 for tensor in foreign):
+        raise RuntimeError(
+            f"expected all tensors on the same device, but {name} got one on another: it was made "
+            "without device=x.device, moved by name, or is neither parameter nor buffer"
+        )
+    return bool(foreign) and not n_here
+
+
+def _marked(result: Tensor, *, foreign: bool) -> Tensor:
+    """Return the result with this mark; another object where it is one that goes on as it was."""
+    if is_foreign(result) != foreign:
+        result = result.view_as(result)
+        setattr(result, _MARK, foreign)
+    return result
+
+
+def _nested(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, tuple | list):
+        return [tensor for part in value for tensor in _nested(part)]
+    return []
 
 
 class CostMeter(TorchDispatchMode):

@@ -31,7 +31,13 @@ import torch
 from torch import Tensor, nn
 
 from move37.arena.contract import FILENAME, load_mixer
-from move37.arena.instruments import CostMeter, ForeignDevice, WorkingDtype
+from move37.arena.instruments import (
+    CostMeter,
+    ForeignDevice,
+    WorkingDtype,
+    is_foreign,
+    mark_left_behind,
+)
 from move37.arena.states import pack, to_array, unpack
 from move37.lab.wire import Message, WireClosed, receive, send
 
@@ -132,6 +138,7 @@ class Bench:
             layer_index=int(question.fields["layer_index"]),
         )
         self.mixer = mixer.to(self.dtype)
+        mark_left_behind(self.mixer)
         return Message(
             kind="built",
             fields={
@@ -169,6 +176,10 @@ class Bench:
         modes, working = self._modes(fields)
         with torch.no_grad(), modes:
             y_BTD, state = self._forward(x_BTD, state, mask_BT, stream=bool(fields.get("stream")))
+        if fields.get("foreign") and is_foreign(y_BTD):
+            raise AnswerError(
+                "y is not on the same device as x: it was made without device=x.device"
+            )
         replaced = working.replaced | getattr(self.mixer, "replaced", set())
         structure, state_arrays = pack(state if fields.get("stream") else None)
         y, dtype = to_array(y_BTD)
