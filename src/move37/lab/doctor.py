@@ -100,7 +100,7 @@ def examine(*, device: str = "cpu", checks: tuple[Check, ...] = CHECKS) -> Exami
             start_seconds=0.0,
             session_seconds=0.0,
             checks=(),
-            advice=str(error),
+            advice=" ".join(str(error).split()),  # a server's last words may have many lines
         )
 
 
@@ -220,8 +220,12 @@ def _gpus() -> tuple[str, ...]:
 def _bubblewrap_versions() -> list[str]:
     found = []
     for program in find_bwrap():
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, check=False, timeout=10
-        )
-        found.append(f"{done.stdout.strip() or 'does not run'} ({program})")
+        try:
+            done = subprocess.run(
+                [program, "--version"], capture_output=True, text=True, check=False, timeout=10
+            )
+            words = done.stdout.strip()
+        except (OSError, subprocess.TimeoutExpired):  # of another machine, say
+            words = ""
+        found.append(f"{words or 'does not run'} ({program})")
     return found
