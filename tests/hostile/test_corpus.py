@@ -39,6 +39,10 @@ PATIENT = Limits(wall_seconds=60, cpu_seconds=30, memory_bytes=256 * MEGABYTE)
 SHORT = Limits(wall_seconds=2.5, cpu_seconds=2, memory_bytes=256 * MEGABYTE)
 SIBLING = Limits(wall_seconds=600, cpu_seconds=60, memory_bytes=256 * MEGABYTE)
 CANARY = "move37-canary"
+EVIDENCE = re.compile(
+    r"window \d+: the same (prefix|window) was answered differently .*token \d+ -?[\d.]+, then "
+)
+"""What a trial keeps of a breach that the scorer found: where, and both answers."""
 PRESET = load_preset("tiny").model_copy(update={"trial_seconds": 30.0, "memory_megabytes": 512})
 
 
@@ -112,6 +116,8 @@ def field(tmp_path_factory):
             field = Range(laboratory, folder, ear)
             with field.sibling_session:
                 yield field
+            again = Attack(name="again", source=HONEST, endings=frozenset({"completed honest"}))
+            check_ending(again, field.run(HONEST), field)  # H4, whatever order they came in
     finally:
         patch.undo()
 
@@ -137,6 +143,8 @@ def check_ending(attack: Attack, ending: Ending, field: Range) -> None:
     elif "any" not in attack.endings:
         told = (ending.outcome, sorted(ending.failed_probes), ending.words[:1500])
         assert ending.outcome in attack.endings, told
+        if ending.outcome == "forged" and attack.name.startswith("peeking/"):
+            assert EVIDENCE.search(ending.words), told
         if ending.outcome == "probe_failed":
             assert attack.probes <= ending.failed_probes, told
 
@@ -157,12 +165,6 @@ def check_completed(attack: Attack, ending: Ending, field: Range) -> None:
         assert "completed costly" in attack.endings, ending.words[:500]
         cost, honest_cost = ending.trial.measurement.cost, field.honest.measurement.cost
         assert cost.cpu_seconds > 2 * honest_cost.cpu_seconds
-
-
-def test_after_all_of_them_an_honest_candidate_gets_its_honest_score(field: Range):
-    """H4."""
-    attack = Attack(name="again", source=HONEST, endings=frozenset({"completed honest"}))
-    check_ending(attack, field.run(HONEST), field)
 
 
 def test_nothing_reached_the_host(field: Range):
