@@ -14,8 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.settings import load_campaign
 from move37.core.budget import Limits
 from move37.core.errors import SandboxUnavailable
+from move37.core.events import CampaignStarted, SessionOpened
 from move37.core.trial import Outcome
 from move37.lab import doctor, payloads, sandbox, self_check
 from move37.lab.forkserver import ForkServer, ServerDied
@@ -210,6 +213,20 @@ class TestNoSandbox:
         with pytest.raises(ChildFailed) as failed:
             say(laboratory, body, limits=limits)
         assert failed.value.outcome is outcome
+
+
+def test_a_campaign_without_a_sandbox_says_so_in_its_ledger(tmp_path):
+    config = load_campaign(None, {"preset": "tiny", "name": "bare"})
+    folder = RunFolder(path=tmp_path / "bare")
+    with (
+        pytest.warns(UnsandboxedWarning, match="all that this account can"),
+        open_workshop(config, folder, unsandboxed=True) as workshop,
+    ):
+        said = list(workshop.ledger.events([CampaignStarted, SessionOpened]))
+    assert [(type(event), event.sandboxed) for event in said] == [
+        (CampaignStarted, False),
+        (SessionOpened, False),
+    ]
 
 
 def test_where_processes_cannot_be_shown_apart_nothing_is_shown():
