@@ -54,6 +54,16 @@ def test_hard_coded_bfloat16_is_told_in_the_verdict(laboratory):
     assert "bfloat16" in verdict.detail
 
 
+def test_left_padding_is_put_to_layers_that_take_a_mask_and_to_no_others(laboratory):
+    for name, words in (("gated_delta_cached", ""), ("no_imports_but_torch", "not claimed")):
+        source = (Path(__file__).parent / "fla_layers" / f"{name}.py.txt").read_text()
+        report = probe(lambda: laboratory.session(LIMITS), source, d_model=32, n_heads=2)
+        (verdict,) = [v for v in report.verdicts if v.name == "left_padding"]
+        assert verdict.passed
+        assert verdict.detail.startswith(words)
+        assert (verdict.detail == "") == (words == "")
+
+
 def draw(*shape: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(*shape, generator=generator, dtype=torch.float64)

@@ -48,6 +48,7 @@ def load_mixer(source: str) -> type[nn.Module]:
     layer = find_fla_layer(module, MODULE_NAME)
     if layer is None:
         raise ContractError(_nothing_found(module))
+    fla.install()  # it is handed fla's cache, also when it imports nothing of fla
     return adapt(layer)
 
 
