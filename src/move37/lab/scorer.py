@@ -8,8 +8,8 @@ with class and weights, neither with a way to reach the other:
 
 Before the cut both must have answered alike, position `cut - 1` included, whose next token is
 foreign for A and true for B. The metrics come from B; what A said at `cut - 1` is honest by
-construction and stands beside them (`CutScore`; a Trial keeps the metrics only). No child ever holds both versions of a
-window, and the cut is told to none.
+construction and stands beside them (`CutScore`; a Trial keeps the metrics only). No child ever
+holds both versions of a window, and the cut is told to none.
 
 Why evasions fail, in the order a clever author would try them:
 
