@@ -34,12 +34,19 @@ def test_confirmation_keeps_its_share():
     now = [0.0]
     budget = BudgetConfig(wall_seconds=100.0, confirm_share=0.3)
     watch = Stopwatch(budget, used_seconds=10.0, clock=lambda: now[0])
-    assert watch.search_left_seconds == 60.0
+    assert watch.search_left_seconds() == 60.0
     now[0] = 61.0
     assert not watch.may_search(0)
     assert watch.may_go_on()
     now[0] = 91.0
     assert not watch.may_go_on()
+
+
+def test_a_confirmation_that_takes_longer_than_its_share_gets_more_but_never_all():
+    watch = Stopwatch(BudgetConfig(wall_seconds=100.0, confirm_share=0.3), clock=lambda: 0.0)
+    assert watch.search_left_seconds(reserve_seconds=20.0) == 70.0
+    assert watch.search_left_seconds(reserve_seconds=45.0) == 55.0
+    assert watch.search_left_seconds(reserve_seconds=1e6) == 40.0
 
 
 def test_nothing_begins_after_a_stop_or_past_the_last_candidate():

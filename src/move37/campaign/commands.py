@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -201,9 +201,9 @@ def check_layer(
 
 
 def _progress_json(progress: Progress) -> dict[str, Any]:
-    raw = asdict(progress)
-    raw["running"] = {str(k): v for k, v in progress.running.items()}
-    return raw
+    # asdict() would rebuild a Counter from its pairs, and count the pairs
+    plain = replace(progress, failures=dict(progress.failures), verdicts=dict(progress.verdicts))
+    return asdict(plain)
 
 
 def _print_json(value: Any) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from move37.campaign import results
 from move37.campaign.step import propose, take_step
 from move37.campaign.workshop import Workshop
 from move37.memory.state import State
 from move37.team.protocols import NoProposal
 
 
-def search(workshop: Workshop, pool: ThreadPoolExecutor, *, n_workers: int) -> None:
+def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
     """Take steps until the search's share of the budget is used.
 
     Candidates of an earlier session that have no lesson yet are taken up first. Candidate n begins
@@ -27,7 +28,11 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor, *, n_workers: int) -> N
     while True:
         while index in done:
             index += 1
-        if exhausted is None and len(running) < n_workers and _may_begin(workshop, index, done):
+        if (
+            exhausted is None
+            and len(running) < workshop.n_workers
+            and _may_begin(workshop, index, done)
+        ):
             try:
                 propose(workshop, index)
             except NoProposal as error:
@@ -47,7 +52,9 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor, *, n_workers: int) -> N
 
 def _may_begin(workshop: Workshop, index: int, done: set[int]) -> bool:
     seen = index - workshop.config.search.lag
-    return workshop.watch.may_search(index) and all(i in done for i in range(seen))
+    reserve = results.confirmation_seconds(workshop)
+    in_time = workshop.watch.may_search(index, reserve_seconds=reserve)
+    return in_time and all(i in done for i in range(seen))
 
 
 def finished(state: State) -> frozenset[int]:

@@ -76,10 +76,13 @@ def advance(progress: Progress, event: Event) -> Progress:
         case TrialStarted(index=index, spec=spec):
             what = "confirming" if spec.stage is Stage.CONFIRM else f"rung {spec.rung}"
             return replace(progress, running=progress.running | {index: what})
-        case TrialFinished(trial=trial):
+        case TrialFinished(index=index, trial=trial):
             failed = Counter() if trial.outcome is Outcome.COMPLETED else Counter([trial.outcome])
             return replace(
-                progress, n_trials=progress.n_trials + 1, failures=progress.failures + failed
+                progress,
+                n_trials=progress.n_trials + 1,
+                failures=progress.failures + failed,
+                running={i: what for i, what in progress.running.items() if i != index},
             )
         case VerdictReached():
             return _after_verdict(progress, event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from move37.core.trial import Cost, Outcome, ProbeReport, Stage, Trial
 from move37.evidence.effects import Comparison, compare
 from move37.memory.state import Entry, State
 from move37.team.protocols import KnownCandidate
+
+SCORING_ALLOWANCE = 1.1  # of the time of training, for start and scoring; assumed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -109,6 +112,18 @@ def longest_training_seconds(state: State) -> float:
                 key = (trial.spec.candidate_id, trial.spec.stage, trial.spec.seed)
                 seconds[key] += trial.measurement.cost.wall_seconds
     return max(seconds.values(), default=0.0)
+
+
+def confirmation_seconds(workshop: Workshop) -> float:
+    """Return the wall clock to end what is in flight and to confirm one candidate after it.
+
+    From the longest training so far: the seeds of a candidate in flight, then the fresh seeds of a
+    winner and of the baseline, side by side.
+    """
+    n_in_flight = max(rung.n_seeds for rung in workshop.preset.rungs)
+    n_fresh = 2 * workshop.config.evidence.confirm_seeds_min
+    rounds = n_in_flight + math.ceil(n_fresh / workshop.n_workers)
+    return SCORING_ALLOWANCE * rounds * longest_training_seconds(workshop.ledger.state())
 
 
 def _last_outcome(entry: Entry) -> tuple[Outcome | None, str]:

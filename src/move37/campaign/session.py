@@ -6,14 +6,13 @@ not recorded, and the next session takes it up.
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
 from move37.campaign import stages
-from move37.campaign.loop import search
+from move37.campaign.loop import finished, search
 from move37.campaign.progress import Progress, advance
 from move37.campaign.workshop import Stopped, Workshop
 from move37.core.events import SessionClosed
@@ -34,10 +33,9 @@ class Ending(StrEnum):
 class Session(threading.Thread):
     """The work of one session, off the main thread."""
 
-    def __init__(self, workshop: Workshop, *, n_workers: int) -> None:
+    def __init__(self, workshop: Workshop) -> None:
         super().__init__(name="campaign", daemon=True)
         self._workshop = workshop
-        self._n_workers = n_workers
         self.stage = "preparing"
         """What is being done now, for a screen."""
         self.ending: Ending | None = None
@@ -46,7 +44,7 @@ class Session(threading.Thread):
     def run(self) -> None:
         """Do all stages; leave how it ended in `ending` or `error`."""
         try:
-            with ThreadPoolExecutor(self._n_workers) as pool:
+            with ThreadPoolExecutor(self._workshop.n_workers) as pool:
                 self.ending = self._stages(pool)
         except Stopped as stopped:
             self.ending = Ending.STOPPED if self._workshop.watch.is_stopped else None
@@ -60,7 +58,7 @@ class Session(threading.Thread):
         self.stage = "searching"
         ending = None
         try:
-            search(workshop, pool, n_workers=self._n_workers)
+            search(workshop, pool)
         except NoProposal:
             ending = Ending.EXHAUSTED
         self.stage = "confirming"
@@ -69,8 +67,9 @@ class Session(threading.Thread):
         stages.meet_opponents(workshop, pool)
         if workshop.watch.is_stopped:
             return Ending.STOPPED
-        used_up = workshop.watch.left_seconds <= 0 or workshop.watch.search_left_seconds <= 0
-        return ending or (Ending.BUDGET if used_up else Ending.CANDIDATES)
+        limit = workshop.config.budget.max_candidates
+        all_tried = limit is not None and len(finished(workshop.ledger.state())) >= limit
+        return ending or (Ending.CANDIDATES if all_tried else Ending.BUDGET)
 
 
 def work(workshop: Workshop, watch: Callable[[Session, Progress], None]) -> Ending:
@@ -83,8 +82,7 @@ def work(workshop: Workshop, watch: Callable[[Session, Progress], None]) -> Endi
     Raises:
         LabError, LedgerError, BaselineFailed: the campaign cannot go on; what was finished is kept.
     """
-    n_workers = workshop.config.workers or len(os.sched_getaffinity(0))
-    session = Session(workshop, n_workers=n_workers)
+    session = Session(workshop)
     progress, seen = Progress(), 0
     session.start()
     try:

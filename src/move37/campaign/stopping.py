@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable
 from move37.core.config import BudgetConfig
 from move37.core.events import SessionClosed, SessionOpened
 
+MOST_KEPT = 0.6  # of the budget, for confirmation, however slow the machine is
+
 
 class Stopwatch:
     """Wall clock of a campaign over all its sessions, and the request to stop.
@@ -42,17 +44,22 @@ class Stopwatch:
         """Wall clock left to the campaign; never below 0."""
         return max(0.0, self._budget.wall_seconds - self._used - self.session_seconds)
 
-    @property
-    def search_left_seconds(self) -> float:
-        """Wall clock left before confirmation must begin."""
-        kept = self._budget.confirm_share * self._budget.wall_seconds
-        return max(0.0, self.left_seconds - kept)
+    def search_left_seconds(self, *, reserve_seconds: float = 0.0) -> float:
+        """Return the wall clock left before confirmation must begin.
 
-    def may_search(self, index: int) -> bool:
+        Args:
+            reserve_seconds: what one confirmation takes; kept, up to MOST_KEPT of the budget, where
+                the configured share is less.
+        """
+        budget = self._budget.wall_seconds
+        share = max(self._budget.confirm_share, min(reserve_seconds / budget, MOST_KEPT))
+        return max(0.0, self.left_seconds - share * budget)
+
+    def may_search(self, index: int, *, reserve_seconds: float = 0.0) -> bool:
         """Whether candidate `index` may begin."""
         limit = self._budget.max_candidates
-        is_within = limit is None or index < limit
-        return is_within and self.search_left_seconds > 0 and not self.is_stopped
+        has_time = self.search_left_seconds(reserve_seconds=reserve_seconds) > 0
+        return (limit is None or index < limit) and has_time and not self.is_stopped
 
     def may_go_on(self) -> bool:
         """Whether anything at all may begin."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -65,6 +66,11 @@ class Workshop:
     secret: bytes
     """Drawn once per campaign; seeds of held-out data depend on it."""
     driver: str
+
+    @property
+    def n_workers(self) -> int:
+        """Trials side by side: one a core, unless the config says otherwise."""
+        return self.config.workers or len(os.sched_getaffinity(0))
 
     def search_seed(self, k: int) -> int:
         """Return the k-th seed that search uses."""
