@@ -77,6 +77,7 @@ def _says_no_memory(error: BaseException) -> bool:
 
 def _reason(error: BaseException) -> str:
     if isinstance(error, FloatingPointError):
-        return str(error)[:MAX_REASON]
-    lines = traceback.format_exception(error, limit=-8)
-    return "".join(lines)[-MAX_REASON:].strip()
+        words = str(error)[:MAX_REASON]
+    else:
+        words = "".join(traceback.format_exception(error, limit=-8))[-MAX_REASON:].strip()
+    return words.encode("utf-8", "replace").decode()

@@ -132,7 +132,7 @@ def show_gallery(ledger: Ledger, *, as_json: bool) -> None:
     _print_json(
         [
             {"id": e.id, "name": e.candidate.idea.name, "verdict": asdict(e.verdict)}
-            for e in gallery_entries(ledger)
+            for e in gallery_entries(ledger.state())
             if e.verdict
         ]
     )

@@ -10,9 +10,9 @@ from rich.table import Table
 from move37.campaign.assemble import stored_config
 from move37.campaign.progress import Progress
 from move37.core.claims import Effect, VerdictKind
-from move37.core.trial import ProbeReport
+from move37.core.trial import ProbeReport, Stage
 from move37.memory.ledger import Ledger
-from move37.memory.state import Entry
+from move37.memory.state import Entry, State
 
 SHORT_ID = 8  # digits; every verb takes the first digits of an id
 
@@ -40,11 +40,11 @@ def effect_words(effect: Effect) -> str:
     return f"{effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]"
 
 
-def gallery_entries(ledger: Ledger) -> list[Entry]:
+def gallery_entries(state: State) -> list[Entry]:
     """Return the confirmed candidates, the largest effect on fresh seeds first."""
     entries = [
         entry
-        for entry in ledger.state().candidates.values()
+        for entry in state.candidates.values()
         if entry.verdict and entry.verdict.kind in (VerdictKind.CONFIRMED, VerdictKind.VERIFIED)
     ]
     return sorted(entries, key=lambda e: -_mean(e))
@@ -56,7 +56,8 @@ def _mean(entry: Entry) -> float:
 
 def print_gallery(console: Console, ledger: Ledger) -> None:
     """Print the gallery as a table."""
-    entries = gallery_entries(ledger)
+    state = ledger.state()
+    entries = gallery_entries(state)
     if not entries:
         console.print("gallery: empty; nothing has held up on fresh seeds yet")
         return
@@ -70,24 +71,38 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
         collapse_padding=True,
     )
     table.add_column("id", no_wrap=True)
-    table.add_column("name", overflow="fold", min_width=14)
-    for heading in ("effect [95 %]", "seeds", "e-value", "params", "state"):
+    table.add_column("name", overflow="fold", min_width=22)
+    for heading in ("effect [95 %]", "seeds", "e-value", "CPU", "state"):
         table.add_column(heading, justify="right", no_wrap=True)
     for entry in entries:
         verdict = entry.verdict
         if verdict is None or verdict.effect is None:
             continue
-        cost = next((t.measurement.cost for t in entry.trials.values() if t.measurement), None)
         table.add_row(
             entry.id[:SHORT_ID],
             escape_markup(entry.candidate.idea.name),
             effect_words(verdict.effect),
             str(verdict.effect.n_pairs),
             f"{verdict.e_value:.3g}" if verdict.e_value is not None else "",
-            f"{cost.n_parameters:,}" if cost else "",
+            _relative_cpu(state, entry.id, verdict.baseline),
             f"{entry.probes.state_bytes:,} B" if entry.probes else "",
         )
     console.print(table)
+
+
+def _relative_cpu(state: State, candidate_id: str, baseline_id: str) -> str:
+    """Processor time of a fresh training over the baseline's; empty if either is missing."""
+    ours, theirs = (_fresh_cpu_seconds(state, id_) for id_ in (candidate_id, baseline_id))
+    return f"{ours / theirs:.2f}x" if ours and theirs else ""
+
+
+def _fresh_cpu_seconds(state: State, candidate_id: str) -> float:
+    seconds = [
+        t.measurement.cost.cpu_seconds
+        for t in state.trials.get(candidate_id, ())
+        if t.measurement and t.spec.stage is Stage.CONFIRM
+    ]
+    return sum(seconds) / len(seconds) if seconds else 0.0
 
 
 def escape_markup(text: str) -> str:

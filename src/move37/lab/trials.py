@@ -27,6 +27,8 @@ from move37.lab.tasks import VOCAB_SIZE
 from move37.lab.wire import Message, WireError
 
 SIZE_TOLERANCE = 0.01
+MAX_SIZE = 2**40
+"""Of any number of weights, width or step a child may speak of."""
 SCORING_SECONDS = 60.0  # assumed: scoring 64 windows a task takes well under a second of work
 MEGABYTE = 2**20
 
@@ -157,7 +159,7 @@ def _read_trained(reply: Message, session: Session) -> tuple[int, tuple, bytes]:
             kind="trained",
             fields={"ffn_width": int(ffn_width), "curve": list(raw_curve)},
             blobs={"snapshot": bytes(snapshot)},
-        ) if ffn_width > 0:
+        ) if 0 < ffn_width <= MAX_SIZE:
             return ffn_width, _curve(raw_curve), snapshot
     raise ChildFailed(
         Outcome.FORGED, f"expected the reply 'trained', got {reply.kind!r:.80}", session.close()
@@ -168,7 +170,7 @@ def _curve(raw: list) -> tuple[tuple[int, float], ...]:
     points = []
     for point in raw[:10_000]:
         match point:
-            case [int(step), float(loss)] if math.isfinite(loss):
+            case [int(step), float(loss)] if math.isfinite(loss) and 0 <= step <= MAX_SIZE:
                 points.append((step, loss))
     return tuple(points)
 
@@ -218,11 +220,19 @@ def count_weights(snapshot: bytes) -> int:
     try:
         (n_header,) = struct.unpack_from("<Q", snapshot)
         header = json.loads(snapshot[8 : 8 + n_header])
-        return sum(
-            math.prod(entry["shape"]) for name, entry in header.items() if name.startswith("model.")
-        )
+        shapes = [entry["shape"] for name, entry in header.items() if name.startswith("model.")]
+        if not all(_is_size(n) for shape in shapes for n in shape):
+            raise WireError("snapshot has tensors whose sizes are no whole numbers")
+        n_weights = sum(math.prod(shape) for shape in shapes)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise WireError(f"snapshot is not a safetensors file: {error}") from error
+    if n_weights > MAX_SIZE:
+        raise WireError(f"snapshot claims to hold more than {MAX_SIZE} numbers")
+    return n_weights
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SIZE
 
 
 def _size_problem(n_parameters: int, target: int) -> str:

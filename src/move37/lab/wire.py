@@ -122,6 +122,8 @@ def _read(connection: socket.socket, n_bytes: int, *, at_start: bool = False) ->
 def _parse_header(raw: bytes) -> dict[str, Any]:
     try:
         header = json.loads(raw)
+        if b"\\ud" in raw.lower():  # an escaped surrogate; half of a pair is text nobody can write
+            json.dumps(header, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise WireError(f"header is not JSON: {error}") from error
     match header:

@@ -6,6 +6,7 @@ only ever compare numbers with numbers.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,12 @@ import numpy as np
 from move37.core.trial import Outcome
 from move37.lab.session import ChildFailed, Exit
 from move37.lab.wire import Message
+
+
+MAX_WEIGHTS = 2**26
+"""Numbers in a state dict; more would not fit into the child beside its gradients anyway."""
+MAX_FLOPS = 1e30
+MAX_BYTES = 2**60
 
 
 class ProbeSession(Protocol):
@@ -80,7 +87,7 @@ class Built:
     @property
     def n_parameters(self) -> int:
         """Numbers in all parameters."""
-        return sum(int(np.prod(shape)) for _, shape, _ in self.parameters)
+        return sum(math.prod(shape) for _, shape, _ in self.parameters)
 
 
 class Child:
@@ -94,9 +101,11 @@ class Child:
     def __init__(self, session: ProbeSession, deadline: float) -> None:
         self.session = session
         self.deadline = deadline
+        self.d_model = 0
 
     def open(self, source: str, *, d_model: int, n_heads: int) -> tuple[str, bool]:
         """Hand over the source; return (style, whether it claims to support left padding)."""
+        self.d_model = d_model
         reply = self._ask(
             "probe",
             "ready",
@@ -113,7 +122,7 @@ class Child:
             "build", "built", {"seed": seed, "layer_index": layer_index, "dtype": dtype}
         )
         try:
-            return Built(
+            built = Built(
                 parameters=tuple(
                     (str(name), tuple(int(n) for n in shape), bool(trainable))
                     for name, shape, trainable in reply.fields["parameters"]
@@ -123,12 +132,21 @@ class Child:
                     for name, shape in reply.fields["buffers"]
                 ),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self._forged("'built' without parameters") from error
+        shapes = [shape for _, shape, _ in built.parameters]
+        if any(n < 0 for shape in shapes for n in shape):
+            raise self._forged("'built' with negative sizes")
+        if built.n_parameters > MAX_WEIGHTS:
+            raise self._too_large()
+        return built
 
     def weights(self) -> dict[str, np.ndarray]:
         """Return the state dict."""
-        return dict(self._ask("weights", "weights").arrays)
+        arrays = self._ask("weights", "weights").arrays
+        if sum(array.size for array in arrays.values()) > MAX_WEIGHTS:
+            raise self._too_large()
+        return dict(arrays)
 
     def load(self, weights: dict[str, np.ndarray]) -> None:
         """Load a state dict, strictly."""
@@ -153,11 +171,14 @@ class Child:
         seconds = time.perf_counter() - start
         state_arrays = dict(reply.arrays)
         y_BTD = self._floats(state_arrays.pop("y", None), x_BTD.shape)
+        replaced = reply.fields.get("replaced")
+        if not isinstance(replaced, list):
+            raise self._forged("'applied' without a list of dtypes")
         return Applied(
             y_BTD=y_BTD,
             state=State(structure=reply.fields.get("state"), arrays=state_arrays),
             dtype=str(reply.fields.get("dtype"))[:20],
-            replaced=tuple(str(name)[:20] for name in reply.fields.get("replaced", ())),
+            replaced=tuple(str(name)[:20] for name in replaced[:10]),
             seconds=seconds,
         )
 
@@ -177,7 +198,9 @@ class Child:
     def cost(self, x_BTD: np.ndarray) -> tuple[float, float]:
         """Return (flops, bytes of the largest intermediate) of one forward pass."""
         match self._ask("cost", "costed", arrays={"x": x_BTD}).fields:
-            case {"flops": int() | float() as flops, "largest_bytes": int(largest)} if flops >= 0:
+            case {"flops": int() | float() as flops, "largest_bytes": int(largest)} if (
+                0 <= flops <= MAX_FLOPS and 0 <= largest <= MAX_BYTES
+            ):
                 return float(flops), float(largest)
         raise self._forged("'costed' without flops")
 
@@ -203,6 +226,10 @@ class Child:
         if array is None or array.shape != shape or array.dtype.kind != "f":
             raise self._forged("an array of another shape or type than asked for")
         return array.astype(np.float64)
+
+    def _too_large(self) -> ChildFailed:
+        reason = f"the layer has more than {MAX_WEIGHTS} weights at width {self.d_model}"
+        return ChildFailed(Outcome.OUT_OF_MEMORY, reason, self.session.close())
 
     def _forged(self, what: str) -> ChildFailed:
         reason = f"the child broke the protocol: it sent {what}"
