@@ -7,6 +7,7 @@ mixers, with the same fresh seeds.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 
@@ -100,7 +101,7 @@ def confirm(workshop: Workshop, pool: Executor, *, most: int = 8) -> None:
     whose level is fixed when the test starts and counts every earlier test of the campaign.
     """
     for entry in _to_confirm(workshop)[:most]:
-        if not _has_time(workshop):
+        if not _has_time(workshop, n_trainings=_one_more(workshop)):
             return
         try:
             _confirm_one(workshop, pool, entry)
@@ -188,10 +189,19 @@ def _if_time(workshop: Workshop, journal: Journal, candidate: Candidate, seed: i
     return workshop.confirm_trial(journal, candidate, seed)
 
 
-def _has_time(workshop: Workshop) -> bool:
-    """Whether a whole training can still end within the budget: as long as the longest so far."""
+def _has_time(workshop: Workshop, *, n_trainings: int = 1) -> bool:
+    """Whether that many trainings, each as long as the longest so far, can end in the budget."""
     longest = results.longest_training_seconds(workshop.ledger.state())
-    return workshop.watch.may_go_on() and workshop.watch.left_seconds >= longest
+    rounds = math.ceil(n_trainings / workshop.n_workers)
+    return workshop.watch.may_go_on() and workshop.watch.left_seconds >= rounds * longest
+
+
+def _one_more(workshop: Workshop) -> int:
+    """Trainings that confirming one more candidate takes, without the time to meet opponents."""
+    if best_confirmed(workshop) is None:
+        return 1  # a first one is begun whenever it can be: the next session goes on with it
+    n_seeds = workshop.config.evidence.confirm_seeds_min
+    return n_seeds * (1 + len(workshop.opponents))
 
 
 def meet_opponents(workshop: Workshop, pool: Executor) -> None:
