@@ -29,6 +29,8 @@ from move37.lab.wire import Message, WireError
 SIZE_TOLERANCE = 0.01
 MAX_SIZE = 2**40
 """Of any number of weights, width or step a child may speak of."""
+MAX_AXES = 16
+MAX_HEADER_BYTES = 16 * 2**20
 SCORING_SECONDS = 60.0  # assumed: scoring 64 windows a task takes well under a second of work
 MEGABYTE = 2**20
 
@@ -219,9 +221,11 @@ def count_weights(snapshot: bytes) -> int:
     """
     try:
         (n_header,) = struct.unpack_from("<Q", snapshot)
+        if n_header > MAX_HEADER_BYTES:
+            raise WireError(f"snapshot announces a header of {n_header} bytes")
         header = json.loads(snapshot[8 : 8 + n_header])
         shapes = [entry["shape"] for name, entry in header.items() if name.startswith("model.")]
-        if not all(_is_size(n) for shape in shapes for n in shape):
+        if not all(len(shape) <= MAX_AXES and all(map(_is_size, shape)) for shape in shapes):
             raise WireError("snapshot has tensors whose sizes are no whole numbers")
         n_weights = sum(math.prod(shape) for shape in shapes)
     except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

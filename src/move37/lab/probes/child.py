@@ -17,9 +17,9 @@ from move37.core.trial import Outcome
 from move37.lab.session import ChildFailed, Exit
 from move37.lab.wire import Message
 
-
 MAX_WEIGHTS = 2**26
 """Numbers in a state dict; more would not fit into the child beside its gradients anyway."""
+MAX_AXES = 16
 MAX_FLOPS = 1e30
 MAX_BYTES = 2**60
 
@@ -135,8 +135,8 @@ class Child:
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self._forged("'built' without parameters") from error
         shapes = [shape for _, shape, _ in built.parameters]
-        if any(n < 0 for shape in shapes for n in shape):
-            raise self._forged("'built' with negative sizes")
+        if any(len(shape) > MAX_AXES or min(shape, default=0) < 0 for shape in shapes):
+            raise self._forged("'built' with shapes that are none")
         if built.n_parameters > MAX_WEIGHTS:
             raise self._too_large()
         return built
