@@ -18,7 +18,7 @@ from move37.campaign.stopping import Stopwatch, used_before
 from move37.campaign.workshop import CAMPAIGN, Team, Workshop
 from move37.cognition.cards import shipped_cards
 from move37.cognition.library import Library
-from move37.core.candidate import Candidate, Idea
+from move37.core.candidate import Candidate, Idea, check_source
 from move37.core.config import CampaignConfig, Preset, TeamConfig
 from move37.core.errors import ConfigError, LedgerError, SourceError, UnknownName
 from move37.core.events import CampaignStarted, Event, RootAdded, SessionOpened
@@ -207,10 +207,11 @@ def read_layer(path: Path) -> str:
 
     Raises:
         ConfigError: no such file.
-        SourceError: not text, or not Python.
+        SourceError: not text, too large, or not Python.
     """
     try:
         source = path.read_text("utf-8")
+        check_source(source)
         ast.parse(source)
     except FileNotFoundError:
         raise ConfigError(f"no file {path}; give the path of a layer") from None

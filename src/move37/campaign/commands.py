@@ -35,6 +35,8 @@ from move37.memory.ledger import Ledger
 MAY_CHANGE = {"budget", "workers"}
 """What a later session may set anew; everything else would make it another campaign."""
 
+UNSANDBOXED = "[bold red]candidates run WITHOUT a sandbox[/], with your rights"
+
 
 def run_campaign(
     file: Path | None, overrides: dict[str, Any], *, runs: Path, unsandboxed: bool
@@ -51,7 +53,7 @@ def run_campaign(
     console.print("[dim]opening the laboratory: a few seconds[/]")
     with open_workshop(config, folder, unsandboxed=unsandboxed) as workshop:
         if unsandboxed:
-            console.print("[bold red]candidates run WITHOUT a sandbox[/], with your rights")
+            console.print(UNSANDBOXED)
         else:
             console.print(f"[dim]candidates run inside {workshop.laboratory.sandbox.name}[/]")
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
@@ -191,9 +193,11 @@ def check_layer(
             lambda: laboratory.session(PROBE_LIMITS), source, d_model=d_model, n_heads=n_heads
         )
     if as_json:
-        _print_json(asdict(report))
+        _print_json({**asdict(report), "sandboxed": not unsandboxed})
     else:
         console = Console()
+        if unsandboxed:
+            console.print(UNSANDBOXED)
         console.print(probe_table(report))
         words = "every probe passed" if report.passed else f"{report.outcome}: {report.reason}"
         console.print(escape_markup(words), highlight=False)

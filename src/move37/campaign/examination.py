@@ -9,6 +9,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.table import Table
 
+from move37.campaign.tables import escape_markup
 from move37.lab.doctor import Examination, examine
 from move37.lab.laboratory import Laboratory
 from move37.lab.specimens import Finding, specimens, try_specimen
@@ -56,7 +57,9 @@ def _print(console: Console, examination: Examination, findings: list[Finding]) 
     console.print(f"walls: {held} of {len(examination.checks)} held")
     for check in examination.checks:
         if not check.held:
-            console.print(f"  [bold red]{check.number} {check.name}[/]: {check.detail}")
+            console.print(
+                f"  [bold red]{check.number} {check.name}[/]: {escape_markup(check.detail)}"
+            )
     for finding in findings:
         mark = "[green]as expected[/]" if finding.as_expected else "[bold red]NOT as expected[/]"
         expected = f"{finding.specimen.outcome} {finding.specimen.probe}".strip()
@@ -69,4 +72,4 @@ def _print(console: Console, examination: Examination, findings: list[Finding]) 
             f"do not trust results here: {len(wrong)} candidates ended otherwise than they must, "
             f"first {wrong[0].specimen.name} ({wrong[0].outcome}); please report this"
         )
-    console.print(f"[bold]{advice}[/]")
+    console.print(f"[bold]{escape_markup(advice)}[/]", soft_wrap=True)
