@@ -165,7 +165,8 @@ def show_candidate(ledger: Ledger, prefix: str, *, source_only: bool) -> None:
         ("lesson", entry.lesson.text if entry.lesson else ""),
     ):
         if text:
-            console.print(f"[dim]{label}[/] {escape_markup(text)}", highlight=False)
+            lines = "\n    ".join(map(escape_markup, text.splitlines()))
+            console.print(f"[dim]{label}[/] {lines}", highlight=False)
     if entry.verdict:
         console.print(
             f"[dim]verdict[/] {entry.verdict.kind}: {escape_markup(entry.verdict.reason)}"
