@@ -14,7 +14,13 @@ from scipy import stats
 
 from move37.core.claims import RungChoice
 from move37.evidence.inputs import EvidenceError
-from move37.evidence.racing import RacingRules, RungModel, beat_probability, decide
+from move37.evidence.racing import (
+    RacingRules,
+    RungModel,
+    beat_probability,
+    decide,
+    expected_growth,
+)
 
 RULES = RacingRules(drop_below=0.1)
 MODEL = RungModel(correlation=0.7, mean=-1.0, spread=2.0, final_mean=-0.5, final_spread=3.0)
@@ -141,3 +147,22 @@ def test_models_and_rules_that_cannot_be_are_refused():
 def test_a_perfect_rung_with_tiny_noise_is_still_a_number():
     certain = beat_probability([1.0], bar=0.0, noise=1e-9, rung=LAST)
     assert certain == pytest.approx(1.0)
+
+
+def test_the_growth_is_the_presets_until_candidates_say_otherwise():
+    assert expected_growth([], prior=2.0) == 2.0
+    assert expected_growth([6.0] * 5, prior=2.0) == pytest.approx(4.0)
+    assert expected_growth([6.0] * 995, prior=2.0) == pytest.approx(6.0, abs=0.03)
+    with pytest.raises(EvidenceError, match="rises"):
+        expected_growth([math.nan], prior=2.0)
+
+
+def test_leaving_out_the_growth_drops_the_winners():
+    """What happened on 2026-11-25: layers that learn more draw away after the first rung."""
+    rules = RacingRules(drop_below=0.1)
+    model = RungModel(correlation=0.85, mean=1.5, spread=1.1, final_mean=1.5, final_spread=2.8)
+    grown = replace(model, final_mean=1.5 + 2.2)
+    late_bloomer, bar, noise = [2.5], 7.0, 0.63
+    arguments = {"bar": bar, "noise": noise, "is_last": False, "rules": rules}
+    assert decide(late_bloomer, rung=model, **arguments).choice is RungChoice.DROP
+    assert decide(late_bloomer, rung=grown, **arguments).choice is RungChoice.GO_ON

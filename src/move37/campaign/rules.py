@@ -20,7 +20,7 @@ from move37.core.events import (
 )
 from move37.evidence.effects import Comparison
 from move37.evidence.fitness import FitnessRules, TaskResult, composite_by_name
-from move37.evidence.racing import RacingRules, RungModel, decide
+from move37.evidence.racing import RacingRules, RungModel, decide, expected_growth
 from move37.evidence.verdicts import after_race
 from move37.memory.contenders import contenders
 from move37.memory.journal import Journal
@@ -66,18 +66,19 @@ def race(
     rungs = workshop.preset.rungs
     level, last_level = workshop.level(rung), workshop.level(len(rungs) - 1)
     found = _measured(workshop, candidate, level)
-    here = _population(workshop, state, level)
-    mean = math.fsum(here) / len(here) if here else 0.0
-    ratio = rungs[last_level].spread / rungs[level].spread
+    here, final = _effects(workshop, state, level), _effects(workshop, state, last_level)
+    mean = math.fsum(here.values()) / len(here) if here else 0.0
+    rises = [final[id_] - here[id_] for id_ in here.keys() & final.keys()]
+    growth = expected_growth(rises, prior=rungs[level].growth) if level != last_level else 0.0
     decision = decide(
         list(found.differences.values()),
-        bar=_bar(workshop, state),
+        bar=_bar(list(final.values())),
         noise=pair_noise(workshop),
         rung=RungModel(
             correlation=1.0 if level == last_level else rungs[level].correlation,
             mean=mean,
             spread=rungs[level].spread,
-            final_mean=mean * ratio,
+            final_mean=mean + growth,
             final_spread=rungs[last_level].spread,
         ),
         is_last=rung == len(rungs) - 1,
@@ -153,19 +154,18 @@ def _measured(workshop: Workshop, candidate: Candidate, level: int) -> Compariso
     return found
 
 
-def _population(workshop: Workshop, state: State, level: int) -> list[float]:
+def _effects(workshop: Workshop, state: State, level: int) -> dict[str, float]:
     """Return the combined effects at one level of all earlier candidates that reached it."""
-    found = [
-        results.comparison_at(workshop, state, id_, level=level)
+    found = {
+        id_: results.comparison_at(workshop, state, id_, level=level)
         for id_, entry in state.candidates.items()
         if entry.index >= 0
-    ]
-    return [comparison.combined.mean for comparison in found if comparison]
+    }
+    return {id_: comparison.combined.mean for id_, comparison in found.items() if comparison}
 
 
-def _bar(workshop: Workshop, state: State) -> float:
+def _bar(finals: list[float]) -> float:
     """Return the effect that a candidate must beat to become a parent: that of the worst parent."""
-    finals = _population(workshop, state, workshop.level(len(workshop.preset.rungs) - 1))
     if len(finals) < MIN_RIVALS:
         return 0.0
     place = max(MIN_RIVALS, math.ceil(TOP_SHARE * len(finals)))

@@ -64,6 +64,9 @@ class Rung(_Section):
     Measured over reference mixers (docs/log.md), assumed in presets that say so."""
     spread: PositiveFloat = 2.0
     """Standard deviation of true combined effects here, in units of noise."""
+    growth: float = 0.0
+    """Mean of true combined effects after the last rung less their mean here, in units of noise:
+    layers that learn more draw away from the baseline. A campaign's own candidates correct it."""
 
 
 class TaskSetting(_Section):

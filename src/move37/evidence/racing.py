@@ -20,6 +20,8 @@ from move37.evidence.inputs import (
     positive_number,
 )
 
+PRIOR_RISES = 5  # candidates that the preset's growth is worth; assumed
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RungModel:
@@ -59,6 +61,24 @@ class RacingRules:
                 f"racing needs 0 <= drop_below <= promote_from <= 1, got {self.drop_below} and "
                 f"{self.promote_from}"
             )
+
+
+def expected_growth(rises: Sequence[float], *, prior: float) -> float:
+    """Return the expected rise of an effect from one rung to the last, in units of noise.
+
+    The mean of the rises seen, shrunk towards the prior as if that were PRIOR_RISES more.
+
+    Args:
+        rises: final effect less the effect here, of every candidate that has both. Those that went
+            on were chosen by the effect here, so the mean is somewhat too small: never a claim.
+        prior: the preset's value.
+
+    Raises:
+        EvidenceError: a number that is not finite.
+    """
+    values = finite_array(rises, "rises")
+    prior_sum = PRIOR_RISES * finite_number(prior, "prior growth")
+    return (prior_sum + math.fsum(values)) / (PRIOR_RISES + len(values))
 
 
 def decide(
