@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 RUN ?= first
 BUDGET ?= 8m
 ARGS ?=
+# a file stays in one process: its fixtures (a laboratory, a finished campaign) are made once
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help run test quick check lint types imports format bench clean
@@ -28,10 +30,10 @@ run: $(VENV)/.run-ready  ## search for better layers (BUDGET=8m, RUN=first); aga
 	@$(BIN)/move37 run --name $(RUN) --budget $(BUDGET) $(ARGS)
 
 test: $(VENV)/.test-ready lint types imports  ## everything: lint, types, imports, the whole suite
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 quick: $(VENV)/.test-ready  ## the suite without slow tests
-	$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest $(PARALLEL) -m 'not slow' $(ARGS)
 
 check: test  ## the same as test
 
