@@ -55,14 +55,17 @@ def layer(name: str, *parents: str, source: str = "") -> Candidate:
 BASELINE, OPPONENT = layer("linear_attention"), layer("deltanet")
 
 
-def opening(*, sandboxed: bool = True, **changes: object) -> list[Event]:
-    """Everything before the search: start, session, baseline, one opponent."""
+def opening(*, sandboxed: bool = True, stored: str = "", **changes: object) -> list[Event]:
+    """Everything before the search: start, session, baseline, one opponent.
+
+    `stored` is the preset in the ledger; "" as in ledgers of older versions.
+    """
     values: dict[str, object] = {"name": "first", "preset": "tiny", "opponents": ("deltanet",)}
     config = CampaignConfig.model_validate({**values, **changes})
     return [
         CampaignStarted(
             name=config.name, config=config.model_dump_json(), version="0.1.0",
-            machine={"system": "Linux", "cores": "2"}, sandboxed=sandboxed,
+            machine={"system": "Linux", "cores": "2"}, sandboxed=sandboxed, preset=stored,
         ),
         SessionOpened(driver="here:1", sandboxed=sandboxed, budget_seconds=480.0),
         RootAdded(candidate=OPPONENT, role="opponent"),
@@ -90,9 +93,13 @@ def trial(
     )
 
 
-def failed(candidate: Candidate, outcome: Outcome, reason: str) -> TrialFinished:
+def failed(
+    candidate: Candidate, outcome: Outcome, reason: str, *, seed: int = 1,
+    stage: Stage = Stage.SEARCH,
+) -> TrialFinished:  # fmt: skip
     """A trial that ended without numbers."""
-    spec = TrialSpec(candidate_id=candidate.id, stage=Stage.SEARCH, rung=0, seed=1)
+    rung = 1 if stage is Stage.CONFIRM else 0
+    spec = TrialSpec(candidate_id=candidate.id, stage=stage, rung=rung, seed=seed)
     return TrialFinished(index=0, trial=Trial(spec=spec, outcome=outcome, reason=reason))
 
 
@@ -166,15 +173,29 @@ def closing(seconds: float = 400.0) -> list[Event]:
     return [SessionClosed(driver="here:1", reason="budget", wall_seconds=seconds)]
 
 
-def confirmed(winner: Candidate, found: Effect = CONFIRMED_EFFECT) -> list[Event]:
+def confirmed(
+    winner: Candidate, found: Effect = CONFIRMED_EFFECT, *, in_search: float = 5.5,
+    nats: tuple[float, ...] = WINNER_NATS,
+) -> list[Event]:  # fmt: skip
     """A candidate that was found, tested, and held up."""
     return [
-        *searched(winner, 5.5, kind=PROMOTED, lesson="decay helps recall"),
+        *searched(winner, in_search, kind=PROMOTED, lesson="decay helps recall"),
         *fresh_losses(BASELINE, BASELINE_NATS),
-        *fresh_losses(winner, WINNER_NATS),
+        *fresh_losses(winner, nats),
         verdict(winner, VerdictKind.CONFIRMED, found, e_value=210.0, level=0.0304,
                 reason="e-value 210 on 4 fresh seeds reaches 32.9"),
     ]  # fmt: skip
+
+
+def winning(name: str = "decayed delta") -> list[Event]:
+    """A campaign with one layer in the gallery and its opponent trained."""
+    winner = layer(name, BASELINE.id)
+    return [
+        *opening(),
+        *confirmed(winner),
+        *fresh_losses(OPPONENT, OPPONENT_NATS),
+        *closing(),
+    ]
 
 
 def long_campaign(n: int, *, seed: int = 0) -> list[Event]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import campaigns
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from move37.campaign.settings import load_campaign, load_preset
@@ -27,6 +27,7 @@ def trials(name: str, nats: list[float]) -> list[Trial]:
     return [campaigns.trial(candidate, seed, x).trial for seed, x in enumerate(nats)]
 
 
+@settings(deadline=None)  # the first call imports scipy
 @given(NATS, NATS)
 def test_paired_effects_equal_those_of_the_evidence_department(ours, theirs):
     a, b = trials("a", ours), trials("b", theirs)
@@ -35,19 +36,30 @@ def test_paired_effects_equal_those_of_the_evidence_department(ours, theirs):
         {t.spec.seed: t.measurement for t in a if t.measurement},
         {t.spec.seed: t.measurement for t in b if t.measurement},
         campaigns.TASKS,
+        planned=range(len(ours)),
     )
     assert found is not None
     pairs = [(found.combined, expected.combined)]
     pairs += [(found.tasks[name], expected.tasks[name]) for name in expected.tasks]
     for one, other in pairs:
-        assert one.n_pairs == other.n_pairs
+        assert (one.n_pairs, one.missing) == (other.n_pairs, other.missing)
         assert [one.mean, one.low, one.high] == pytest.approx([other.mean, other.low, other.high])
 
 
 def test_no_common_seed_is_no_comparison():
     (trial,) = trials("a", [1.0])
     assert trial.measurement
-    assert compare({1: trial.measurement}, {2: trial.measurement}, campaigns.TASKS) is None
+    ours, theirs = {1: trial.measurement}, {2: trial.measurement}
+    assert compare(ours, theirs, campaigns.TASKS, planned=(1, 2)) is None
+
+
+def test_seeds_that_were_not_planned_are_no_pairs():
+    ours = {t.spec.seed: t.measurement for t in trials("a", [1.0, 1.1, 5.0]) if t.measurement}
+    theirs = {t.spec.seed: t.measurement for t in trials("b", [1.2, 1.2, 1.2]) if t.measurement}
+    found = compare(ours, theirs, campaigns.TASKS, planned=(0, 1, 7))
+    assert found
+    assert found.combined.mean == pytest.approx(3.0)  # (0.2 + 0.1) / 2 over 0.05
+    assert (found.combined.n_pairs, found.combined.missing) == (2, 1)
 
 
 def test_the_spread_equals_that_of_the_evidence_department():
@@ -94,3 +106,17 @@ def test_the_command_line_names_a_file_only_where_flags_do_not_suffice():
 def test_the_preset_is_the_one_that_campaigns_load():
     setting = read_setting(tell(campaigns.opening(preset="cpu")))
     assert setting.preset == load_preset("cpu")
+
+
+def test_the_stored_preset_counts_and_not_what_its_name_means_today(tmp_path: Path):
+    then = load_preset("tiny").model_copy(update={"purpose": "as it was then"})
+    for name in ("tiny", str(tmp_path / "gone.toml")):
+        events = campaigns.opening(preset=name, stored=then.model_dump_json())
+        assert read_setting(tell(events)).preset == then
+
+
+@pytest.mark.parametrize("stored", ["{", "{}", '"tiny"', '{"name": "tiny"}', "\ud800"])
+def test_a_stored_preset_that_cannot_be_read_is_not_replaced_by_its_name(stored: str):
+    setting = read_setting(tell(campaigns.opening(preset="tiny", stored=stored)))
+    assert setting.config
+    assert setting.preset is None

@@ -12,11 +12,12 @@ from __future__ import annotations
 import html
 import re
 import time
-from html.parser import HTMLParser
 from pathlib import Path
 
 import campaigns
 import pytest
+from campaigns import winning
+from pages import written
 
 from move37.core.claims import VerdictKind
 from move37.core.events import (
@@ -29,75 +30,7 @@ from move37.core.events import (
 from move37.core.trial import Outcome, ProbeReport, ProbeVerdict
 from move37.insights.report import write_report
 
-VOID = {"meta", "br", "link", "img", "hr", "input", "base"}
-LOADING = {"src", "srcset", "data", "action", "background", "poster", "xlink:href", "href"}
 HOSTILE = '<script>alert(1)</script> $x^2$ | `a` "><img src=//evil.example/x onerror=alert(1)>'
-
-
-class Page(HTMLParser):
-    """A page taken apart: tags with attributes, visible text, and whether every tag is closed."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(convert_charrefs=True)
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.open: list[str] = []
-        self.words: list[str] = []
-        self.feed(text)
-        self.close()
-        self.text = " ".join(" ".join(self.words).split())
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {k: v or "" for k, v in attrs}))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {k: v or "" for k, v in attrs}))
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.words.append(data)
-
-
-def written(events: list[Event], folder: Path) -> tuple[Page, str]:
-    """Write a report; return the page and the Markdown. Checks R1 each time."""
-    path = write_report(events, folder)
-    assert path == folder / "report.html"
-    page = Page(path.read_text("utf-8"))
-    assert_inert(page)
-    return page, (folder / "report.md").read_text("utf-8")
-
-
-def assert_inert(page: Page) -> None:
-    """R1."""
-    assert page.open == []
-    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
-    assert len(ids) == len(set(ids))
-    for tag, attributes in page.tags:
-        assert tag not in {"script", "iframe", "object", "embed", "img", "link", "base", "form"}
-        assert not [name for name in attributes if name.startswith("on")]
-        for name in LOADING & attributes.keys():
-            assert attributes[name].startswith("#")
-            assert attributes[name][1:] in ids
-        assert "url(" not in attributes.get("style", "")
-    (policy,) = [
-        a["content"] for _, a in page.tags if a.get("http-equiv") == "Content-Security-Policy"
-    ]
-    assert "default-src 'none'" in policy
-    assert "script-src" not in policy
-
-
-def winning(name: str = "decayed delta") -> list[Event]:
-    """A campaign with one layer in the gallery and its opponent trained."""
-    winner = campaigns.layer(name, campaigns.BASELINE.id)
-    return [
-        *campaigns.opening(),
-        *campaigns.confirmed(winner),
-        *campaigns.fresh_losses(campaigns.OPPONENT, campaigns.OPPONENT_NATS),
-        *campaigns.closing(),
-    ]
 
 
 def test_the_gallery_shows_the_numbers_of_the_fresh_seeds(tmp_path: Path):
@@ -111,20 +44,6 @@ def test_the_gallery_shows_the_numbers_of_the_fresh_seeds(tmp_path: Path):
     # candidate and baseline took 3 s each on every fresh seed
     assert "1.00\N{MULTIPLICATION SIGN}" in page.text
     assert "One layer has held up" in page.text
-
-
-def test_opponents_are_compared_on_the_same_fresh_seeds(tmp_path: Path):
-    page, markdown = written(winning(), tmp_path)
-    # by hand: (1.79 1.84 1.77 1.80) - (1.80 1.82 1.78 1.81) over 0.05 = -0.2 +0.4 -0.2 -0.2
-    # mean -0.05, deviation 0.3, t(3) 3.182 * 0.3 / 2 = 0.477
-    assert "| deltanet | level | -0.05 [-0.53, +0.43] |" in markdown
-    assert "-0.05 [-0.53, +0.43]" in page.text
-
-
-def test_an_opponent_that_was_not_trained_is_said_to_be_so(tmp_path: Path):
-    events = [*campaigns.opening(), *campaigns.confirmed(campaigns.layer("a"))]
-    page, _ = written(events, tmp_path)
-    assert "not trained on the fresh seeds yet" in page.text
 
 
 def test_the_baselines_own_spread_stands_beside_the_presets_noise(tmp_path: Path):

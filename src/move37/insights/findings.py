@@ -6,6 +6,8 @@ Selection is not evidence: an effect of the search is never shown where a claim 
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from move37.core.claims import Effect, VerdictKind
@@ -34,12 +36,16 @@ class GalleryRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OpponentRow:
-    """The best of the gallery against one known mixer."""
+    """The declared best of the gallery against one known mixer."""
 
     name: str
     words: str
     """`ahead`, `level`, `behind`, or why there is no comparison."""
     paired: Paired | None = None
+    seeds: str = ""
+    """`4`, or `3 of 4 seeds` where the opponent has no result on some."""
+    gaps: str = ""
+    """What became of the other seeds: `1 crashed`; empty if there are none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -76,7 +82,7 @@ def gallery_rows(story: Story, baseline: Record | None) -> list[GalleryRow]:
 
 
 def opponent_rows(story: Story, setting: Setting, best: Record | None) -> list[OpponentRow]:
-    """Return the best of the gallery against every opponent; empty without a gallery."""
+    """Return the declared best against every opponent; empty without a gallery."""
     if best is None:
         return []
     named = setting.config.opponents if setting.config else ()
@@ -86,6 +92,19 @@ def opponent_rows(story: Story, setting: Setting, best: Record | None) -> list[O
         if r.role and (r.role == "opponent" or r.name in named) and r.id != best.id
     ]
     return [_against(best, opponent, setting) for opponent in opponents]
+
+
+def declared_best(gallery: Iterable[GalleryRow]) -> Record | None:
+    """Return the entry with the largest effect in the search, of equal ones the earlier.
+
+    It is what meets the opponents, on fresh seeds: the largest effect on those would be biased.
+    """
+    return min((row.record for row in gallery), key=_by_search, default=None)
+
+
+def _by_search(record: Record) -> tuple[float, int, int]:
+    seen = record.search_effect.mean if record.search_effect else -math.inf
+    return -seen, record.index, record.place
 
 
 def tested_rows(story: Story) -> list[TestedRow]:
@@ -114,7 +133,7 @@ def headline(rows: list[GalleryRow], tested: list[TestedRow], baseline_name: str
     if rows:
         best, name = rows[0], shorten(rows[0].record.name, 80)
         count = "One layer has" if len(rows) == 1 else f"{len(rows)} layers have"
-        which = name if len(rows) == 1 else f"the best of them, {name},"
+        which = name if len(rows) == 1 else f"the one with the largest effect there, {name},"
         return (
             f"{count} held up on fresh seeds and text: {which} is better than {baseline_name} of "
             f"equal size by {signed(best.effect.mean)} noise units on the mean of the search "
@@ -149,21 +168,46 @@ def meaning(rows: list[GalleryRow], level: float | None) -> str:
 
 
 def _against(best: Record, opponent: Record, setting: Setting) -> OpponentRow:
-    theirs = opponent.measurements(Stage.CONFIRM)
-    failed = [t for t in opponent.at(Stage.CONFIRM) if t.measurement is None]
-    if not theirs and failed:
-        words = f"no result: {failed[0].outcome} on {len(failed)} fresh seeds"
+    ours, theirs = best.measurements(Stage.CONFIRM), opponent.measurements(Stage.CONFIRM)
+    planned = frozenset(best.test.seeds if best.test else ()) or frozenset(ours)
+    tried = {t.spec.seed for t in opponent.at(Stage.CONFIRM)} & planned
+    if not tried:
+        words = f"not trained on the fresh seeds yet, 0 of {len(planned)} seeds: the budget ended"
         return OpponentRow(name=opponent.name, words=words)
-    if not theirs:
-        words = "not trained on the fresh seeds yet: the budget ended"
-        return OpponentRow(name=opponent.name, words=words)
-    if setting.preset is None:
+    if setting.preset is None and tried & theirs.keys():
         words = "trained, but the preset cannot be read, so there is no noise unit"
         return OpponentRow(name=opponent.name, words=words)
-    paired = compare(best.measurements(Stage.CONFIRM), theirs, setting.preset.tasks)
+    tasks = setting.preset.tasks if setting.preset else ()
+    paired = compare(ours, theirs, tasks, planned=planned)
+    n_missing = paired.combined.missing if paired else len(planned)
+    gaps = _gaps(opponent, planned, n_missing)
     if paired is None:
-        return OpponentRow(name=opponent.name, words="no seed in common yet")
-    return OpponentRow(name=opponent.name, words=standing(paired.combined), paired=paired)
+        words = f"no result, 0 of {len(planned)} seeds: {gaps}"
+        return OpponentRow(name=opponent.name, words=words)
+    return OpponentRow(
+        name=opponent.name,
+        words=standing(paired.combined),
+        paired=paired,
+        seeds=_seed_words(paired.combined),
+        gaps=gaps,
+    )
+
+
+def _seed_words(effect: Effect) -> str:
+    n, m = effect.n_pairs, effect.n_pairs + effect.missing
+    return f"{n} of {m} seeds" if effect.missing else str(n)
+
+
+def _gaps(record: Record, planned: Collection[int], n_missing: int) -> str:
+    """Say what became of the seeds without a pair: `2 crashed, 1 not trained`."""
+    ended = {t.spec.seed: t for t in record.at(Stage.CONFIRM)}
+    counts = Counter(
+        ended[seed].outcome.value.replace("_", " ") if seed in ended else "not trained"
+        for seed in sorted(planned)
+        if seed not in ended or ended[seed].measurement is None
+    )
+    counts["without a score"] = n_missing - counts.total()
+    return ", ".join(f"{n} {words}" for words, n in counts.items() if n)
 
 
 def standing(effect: Effect) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from move37.core.claims import Effect
@@ -54,23 +54,32 @@ def compare(
     ours: Mapping[int, Measurement],
     theirs: Mapping[int, Measurement],
     tasks: Sequence[TaskSetting],
+    *,
+    planned: Collection[int],
 ) -> Paired | None:
-    """Compare two layers seed by seed; None without a seed on which both have every task."""
+    """Compare two layers on the planned seeds; None without one on which both have every task.
+
+    A planned seed without a result for both counts as missing; other seeds are ignored.
+    """
     differences = {
         seed: found
-        for seed in sorted(ours.keys() & theirs.keys())
+        for seed in sorted(ours.keys() & theirs.keys() & set(planned))
         if (found := _differences(ours[seed], theirs[seed], tasks))
     }
     if not differences or not tasks:
         return None
     rows = list(differences.values())
+    missing = len(set(planned)) - len(rows)
     return Paired(
-        combined=paired_effect([math.fsum(row) / len(row) for row in rows]),
-        tasks={task.name: paired_effect([row[k] for row in rows]) for k, task in enumerate(tasks)},
+        combined=paired_effect([math.fsum(row) / len(row) for row in rows], missing=missing),
+        tasks={
+            task.name: paired_effect([row[k] for row in rows], missing=missing)
+            for k, task in enumerate(tasks)
+        },
     )
 
 
-def paired_effect(differences: Sequence[float]) -> Effect:
+def paired_effect(differences: Sequence[float], *, missing: int = 0) -> Effect:
     """Return the mean of at least one paired difference with Student's t interval, noise units."""
     from scipy.special import ndtri, stdtrit
 
@@ -81,7 +90,14 @@ def paired_effect(differences: Sequence[float]) -> Effect:
         half = float(ndtri(TAIL)) * UNPAIRED_FLOOR / math.sqrt(n)
     else:
         half = float(stdtrit(n - 1, TAIL)) * statistics.stdev(differences) / math.sqrt(n)
-    return Effect(mean=mean, low=mean - half, high=mean + half, n_pairs=n, confidence=CONFIDENCE)
+    return Effect(
+        mean=mean,
+        low=mean - half,
+        high=mean + half,
+        n_pairs=n,
+        confidence=CONFIDENCE,
+        missing=missing,
+    )
 
 
 def spread(groups: Sequence[Sequence[float]]) -> Spread | None:

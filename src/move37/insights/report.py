@@ -21,6 +21,7 @@ from move37.insights import wording
 from move37.insights.findings import (
     GalleryRow,
     best_searched,
+    declared_best,
     gallery_rows,
     headline,
     meaning,
@@ -39,8 +40,9 @@ FILES = ("report.md", "report.html")
 def write_report(events: list[Event], folder: Path) -> Path:
     """Write report.html and report.md of a campaign into `folder`; return the page's path.
 
-    Each file is replaced whole or not at all. The preset, which holds the noise units, is read by
-    its name; if its file is gone, what needs it is left out and said.
+    Each file is replaced whole or not at all. The preset, which holds the noise units, is the
+    ledger's; one of an older version has its name only. If it cannot be read, what needs it is left
+    out and said.
 
     Raises:
         OSError: the folder cannot be written; files that were there are as they were.
@@ -58,7 +60,7 @@ def report_context(events: list[Event]) -> dict[str, Any]:
     config = setting.config
     baseline = story.baseline(config.baseline if config else "")
     gallery, tested = gallery_rows(story, baseline), tested_rows(story)
-    best = gallery[0].record if gallery else None
+    best = declared_best(gallery)
     helping, hurting = credit_rows(story)
     baseline_name = baseline.name if baseline else (config.baseline if config else "the baseline")
     return {

@@ -1,6 +1,7 @@
-"""What a campaign was run with: its config and preset as the ledger names them, and how to repeat.
+"""What a campaign was run with: its config and preset as the ledger holds them, and how to repeat.
 
-Reads the presets that ship with `core`, and the file of a preset that has its own.
+A ledger of an older version names its preset only: then it is read from those that ship with
+`core`, or from its own file.
 """
 
 from __future__ import annotations
@@ -26,18 +27,20 @@ class Setting:
 
     config: CampaignConfig | None
     preset: Preset | None
-    """None if the preset's own file is gone or this version cannot read it."""
+    """None if this version cannot read what the ledger holds; or the file that it names is gone."""
 
 
 def read_setting(story: Story) -> Setting:
     """Return config and preset of a campaign; None for what cannot be read any more."""
     if story.started is None:
         return Setting(config=None, preset=None)
+    stored = story.started.preset
+    preset = _parse_preset(stored) if stored else None
     try:
         config = CampaignConfig.model_validate_json(story.started.config)
     except ValueError:
-        return Setting(config=None, preset=None)
-    return Setting(config=config, preset=_read_preset(config.preset))
+        return Setting(config=None, preset=preset)
+    return Setting(config=config, preset=preset if stored else _read_preset(config.preset))
 
 
 def config_text(config: CampaignConfig) -> str:
@@ -78,6 +81,14 @@ def _toml_value(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _parse_preset(text: str) -> Preset | None:
+    """Read a stored preset; never by name instead: the file may have changed since."""
+    try:
+        return Preset.model_validate_json(text)
+    except ValueError:  # a report without noise units is better than no report
+        return None
+
+
 def _read_preset(name: str) -> Preset | None:
     try:
         if name.endswith(".toml"):
@@ -88,5 +99,5 @@ def _read_preset(name: str) -> Preset | None:
         else:
             return None
         return Preset.model_validate(tomllib.loads(text))
-    except (OSError, ValueError):  # a report without noise units is better than no report
+    except (OSError, ValueError):  # as above
         return None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from move37.core.candidate import Candidate
 from move37.core.claims import Effect, Verdict, VerdictKind
@@ -67,8 +68,9 @@ class Record:
 
     @property
     def search(self) -> VerdictReached | None:
-        """The verdict of the search stage, whose effect is optimistic."""
-        return next((v for v in self.verdicts if v.verdict.level is None), None)
+        """The search's last verdict before any fresh seed; its effect is optimistic."""
+        before = takewhile(lambda v: v.verdict.level is None, self.verdicts)
+        return next(reversed(list(before)), None)
 
     @property
     def search_effect(self) -> Effect | None:
