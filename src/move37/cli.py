@@ -202,8 +202,11 @@ def export(
         if to is None:
             ledger.export(sys.stdout)
             return
-        with to.open("w", encoding="utf-8") as file:
-            typer.echo(f"{ledger.export(file)} events written to {to}", err=True)
+        try:
+            with to.open("w", encoding="utf-8") as file:
+                typer.echo(f"{ledger.export(file)} events written to {to}", err=True)
+        except OSError as error:
+            raise ConfigError(f"--to {to} cannot be written: {error.strerror}") from error
 
 
 def main() -> None:

@@ -35,6 +35,9 @@ def test_overrides_lie_over_the_file_key_by_key(tmp_path):
         ("[budget]\nwall_second = 3", "did you mean 'wall_seconds'?"),
         ("[budget]\nwall_seconds = -3", "budget.wall_seconds"),
         ("seed = ", "not valid TOML"),
+        ('budget = "8m"', "budget"),
+        ("[evidence]\nconfirm_seeds_min = 10", "must be at most confirm_seeds_max=8"),
+        ("[evidence]\ndrop_below = 0.7", "evidence.drop_below"),
         ("roots = []", "roots"),
         ('name = "a b"', "name"),
         ("[evidence]\nlevel = 2", "evidence.level"),
@@ -43,6 +46,11 @@ def test_overrides_lie_over_the_file_key_by_key(tmp_path):
 def test_a_broken_file_is_refused_with_its_reason(tmp_path, text, words):
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
         load_campaign(write(tmp_path, text))
+
+
+def test_a_budget_that_is_no_table_is_refused_beside_one_from_the_command_line(tmp_path):
+    with pytest.raises(ConfigError, match="budget"):
+        load_campaign(write(tmp_path, "budget = 480"), {"budget": {"wall_seconds": 5.0}})
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -55,8 +55,6 @@ def test_the_baselines_own_numbers_score_one_half():
         novelty_distance=0.0,
         probe=report(1000),
         baseline_probe=report(1000),
-        cost=cost(3.0),
-        baseline_cost=cost(3.0),
         baseline_source=GATED.source,
     )
     rubric = judge.assess(exhibit).rubric
@@ -69,25 +67,26 @@ def test_newer_smaller_cheaper_and_shorter_is_better():
         novelty_distance=0.3,
         probe=report(1000),
         baseline_probe=report(1000),
-        cost=cost(3.0),
-        baseline_cost=cost(3.0),
     )
     quality = judge.assess(plain).quality
     shorter = described(library_description("linear_attention")).candidate
     for better in (
         replace(plain, novelty_distance=0.6),
         replace(plain, probe=report(500)),
-        replace(plain, cost=cost(1.0)),
+        replace(plain, probe=report(1000, flops=0.5)),
         replace(plain, candidate=shorter),
     ):
         assert judge.assess(better).quality > quality
 
 
-def test_operations_count_where_time_was_not_measured():
+def test_cost_is_operations_and_never_time_so_that_a_seed_gives_one_search():
     exhibit = Exhibit(
         candidate=GATED, novelty_distance=0, probe=report(1, 200), baseline_probe=report(1, 100)
     )
     assert judge.assess(exhibit).rubric["cost"] == pytest.approx(frugality(2.0))
+    for seconds in (0.1, 100.0):
+        timed = replace(exhibit, cost=cost(seconds), baseline_cost=cost(1.0))
+        assert judge.assess(timed) == judge.assess(exhibit)
 
 
 def test_the_judge_is_blind_to_names_authors_and_words():

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import fcntl
+import json
 import os
 import platform
 import secrets
@@ -55,18 +57,59 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether a campaign was begun here."""
+        """Whether a ledger was made here."""
         return self.ledger.exists()
 
+    def is_begun(self) -> bool:
+        """Whether a campaign was begun here. A start that failed leaves an empty ledger at most.
+
+        Raises:
+            LedgerError: what lies here is no ledger that this version reads.
+        """
+        if not self.exists:
+            return False
+        with Ledger.open(self.ledger, create=True) as ledger:
+            return ledger.head()[0] > 0
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from working on this run; the lock goes with this process.
+
+        Raises:
+            LedgerError: another process works on it, or the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("a")
+        except OSError as error:
+            raise LedgerError(f"the run's folder {self.path} cannot be used: {error}") from error
+        with lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise LedgerError(
+                    f"another process works on run {self.path.name!r}; watch it with: move37 "
+                    f"status {self.path.name}, or start another run with --name"
+                ) from None
+            yield
+
     def secret(self) -> bytes:
-        """Return the campaign's secret, drawn at first use; only the owner may read the file."""
+        """Return the campaign's secret, drawn at first use; only the owner may read the file.
+
+        Raises:
+            LedgerError: it cannot be written, or is not whole.
+        """
         file = self.path / "secret"
         try:
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                out.write(secrets.token_bytes(SECRET_BYTES))
-        except FileExistsError:
-            pass
-        secret = file.read_bytes()
+            if not file.exists():
+                draft = self.path / ".secret.new"
+                draft.unlink(missing_ok=True)
+                draft.touch(mode=0o600)  # before a byte of it is there
+                draft.write_bytes(secrets.token_bytes(SECRET_BYTES))
+                draft.replace(file)
+            secret = file.read_bytes()
+        except OSError as error:
+            raise LedgerError(f"the run's secret {file} cannot be kept: {error}") from error
         if len(secret) != SECRET_BYTES:
             raise LedgerError(
                 f"{file} must hold {SECRET_BYTES} bytes, holds {len(secret)}; without it held-out "
@@ -104,14 +147,16 @@ def open_workshop(
         LedgerError, LabError: the ledger or the lab cannot be opened.
     """
     preset = load_preset(config.preset)
-    check_names(config, preset, is_new=not folder.exists)
+    check_names(config, preset, is_new=not folder.is_begun())
     training = preset.training
     with (
-        Ledger.open(folder.ledger, create=True) as ledger,
-        Laboratory(
+        Laboratory(  # first: where there is no sandbox nothing is written
             unsandboxed=unsandboxed, device=training.device, compilers=training.compile or None
         ) as laboratory,
+        folder.held(),
+        Ledger.open(folder.ledger, create=True) as ledger,
     ):
+        check_preset(ledger, preset)
         used = used_before((r.time / 1e6, r.event) for r in ledger.records())
         stored = {e.candidate.idea.name: e.candidate for e in ledger.at_index(RootAdded, CAMPAIGN)}
 
@@ -137,6 +182,25 @@ def open_workshop(
         yield workshop
 
 
+def check_preset(ledger: Ledger, preset: Preset) -> None:
+    """Refuse to go on when the preset has come to mean something else.
+
+    Raises:
+        ConfigError: names the first sections that differ.
+    """
+    started = next(iter(ledger.events([CampaignStarted])), None)
+    if not isinstance(started, CampaignStarted) or not started.preset:
+        return
+    now, then = json.loads(preset.model_dump_json()), json.loads(started.preset)
+    differing = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
+    if differing:
+        raise ConfigError(
+            f"preset {preset.name!r} has changed since this run began with move37 "
+            f"{started.version} ({', '.join(differing)} differ), and its trials cannot be compared "
+            "with new ones; start another run with --name, or go back to that preset"
+        )
+
+
 def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None:
     """Refuse names that mean nothing, before anything is written or run.
 
@@ -148,8 +212,11 @@ def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None
     composite_by_name(config.evidence.fitness)
     for task in (*preset.tasks, *preset.held_back):
         make_task(task.name, **task.options)
+    asked = {*config.roots, config.baseline, *config.opponents}
+    if len({Path(name).stem for name in asked}) < len(asked):
+        raise ConfigError(f"two of {', '.join(sorted(asked))} would have one name; rename a file")
     if is_new:
-        for name in (*config.roots, config.baseline, *config.opponents):
+        for name in sorted(asked):
             find_candidate(name)
 
 
@@ -163,11 +230,13 @@ def _begin(workshop: Workshop, *, sandboxed: bool) -> None:
             version=__version__,
             machine=machine(),
             sandboxed=sandboxed,
+            preset=workshop.preset.model_dump_json(),
         ),
     )
     members = [("opponent", c) for c in workshop.opponents]
     members += [("baseline", workshop.baseline), *(("root", c) for c in workshop.roots)]
-    for candidate, role in {c: role for role, c in members}.items():  # a root above a baseline
+    by_id = {c.id: (c, role) for role, c in members}  # a root above a baseline of one source
+    for candidate, role in by_id.values():
         journal.once(
             RootAdded,
             lambda role=role, candidate=candidate: RootAdded(candidate=candidate, role=role),

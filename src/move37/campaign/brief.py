@@ -115,6 +115,10 @@ def _known_ids(workshop: Workshop, state: State, index: int) -> frozenset[str]:
     return frozenset(state.candidates) | in_flight
 
 
+def _at_index(workshop: Workshop, index: int) -> frozenset[str]:
+    return frozenset(id_ for i, id_ in workshop.ledger.state().entries if i == index)
+
+
 def repair(
     workshop: Workshop, journal: Journal, state: State, broken: Candidate, failure: Failure
 ) -> CandidateRepaired | None:
@@ -130,7 +134,7 @@ def repair(
             seed=step_seed(workshop, journal.index, f"repair {broken.id}"),
             probe=failure.probes,
             parent=parent.candidate if parent else None,
-            known_ids=frozenset(state.candidates) | {broken.id},
+            known_ids=frozenset(state.candidates) | _at_index(workshop, journal.index),
         )
     )
     if repaired is None:

@@ -45,10 +45,11 @@ def run_campaign(
     console = Console()
     config, folder = settle(file, overrides, runs=runs)
     preset = load_preset(config.preset)
-    going_on = folder.exists
+    going_on = folder.is_begun()
+    roots = escape_markup(", ".join(config.roots))
     console.print(
-        f"[bold]{config.name}[/]: {'going on' if going_on else 'starting'} from "
-        f"{', '.join(config.roots)}; preset {preset.name} ({preset.purpose}); seed {config.seed}"
+        f"[bold]{config.name}[/]: {'going on' if going_on else 'starting'} from {roots}; "
+        f"preset {preset.name} ({preset.purpose}); seed {config.seed}"
     )
     console.print("[dim]opening the laboratory: a few seconds[/]")
     with open_workshop(config, folder, unsandboxed=unsandboxed) as workshop:
@@ -59,7 +60,7 @@ def run_campaign(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
         with Screen(console, workshop) as screen:
             ending = work(workshop, screen.show)
-        console.print(_ending_words(ending, config))
+        console.print(_ending_words(ending, config, folder), soft_wrap=True)
         print_gallery(console, workshop.ledger)
         console.print(f"report: {report_run(workshop.ledger, folder)}", soft_wrap=True)
 
@@ -74,12 +75,12 @@ def settle(
     """
     asked = load_campaign(file, overrides)
     folder = RunFolder(path=runs / asked.name)
-    if not folder.exists:
+    if not folder.is_begun():
         return asked, folder
     with Ledger.open(folder.ledger) as ledger:
         stored = stored_config(ledger)
-    keep = asked.model_dump(include=MAY_CHANGE)
-    wanted = set(CampaignConfig.model_fields) if file else {k for k, v in overrides.items() if v}
+    said = {key for key, value in overrides.items() if value is not None}
+    wanted = set(CampaignConfig.model_fields) if file else said
     differing = [
         key for key in sorted(wanted - MAY_CHANGE) if getattr(asked, key) != getattr(stored, key)
     ]
@@ -88,7 +89,12 @@ def settle(
             f"run {asked.name!r} is another campaign: {', '.join(differing)} differ; "
             "choose another --name, or leave them out to go on"
         )
-    return stored.model_copy(update={key: getattr(asked, key) for key in keep}), folder
+    changes: dict[str, Any] = {"workers": overrides.get("workers") or stored.workers}
+    given = {k: v for k, v in (overrides.get("budget") or {}).items() if v is not None}
+    changes["budget"] = stored.budget.model_copy(update=given)
+    if file:
+        changes = {key: getattr(asked, key) for key in MAY_CHANGE}
+    return stored.model_copy(update=changes), folder
 
 
 def report_run(ledger: Ledger, folder: RunFolder) -> Path:
@@ -106,11 +112,15 @@ def report_run(ledger: Ledger, folder: RunFolder) -> Path:
         ) from error
 
 
-def _ending_words(ending: Ending, config: CampaignConfig) -> str:
+def _ending_words(ending: Ending, config: CampaignConfig, folder: RunFolder) -> str:
     if ending is Ending.STOPPED:
         return "[bold]stopped[/]; the same command goes on where it was"
-    more = f"move37 run --name {config.name} --budget 1h"
-    return f"[bold]done[/]: {ending}; for more: {more}"
+    if ending is Ending.EXHAUSTED:
+        return f"[bold]done[/]: {ending}; start another run from other roots"
+    hours = max(1, round(2 * config.budget.wall_seconds / 3600))
+    where = "" if folder.path.parent == Path("runs") else f" --runs {folder.path.parent}"
+    more = f"move37 run --name {config.name} --budget {hours}h{where}"
+    return f"[bold]done[/]: {ending}; for more: {escape_markup(more)}"
 
 
 def show_status(ledger: Ledger, *, as_json: bool) -> None:
@@ -207,8 +217,8 @@ def check_layer(
 
 def _progress_json(progress: Progress) -> dict[str, Any]:
     # asdict() would rebuild a Counter from its pairs, and count the pairs
-    plain = replace(progress, failures=dict(progress.failures), verdicts=dict(progress.verdicts))
-    return asdict(plain)
+    plain = replace(progress, failures=dict(progress.failures))
+    return {**asdict(plain), "verdicts": dict(progress.verdicts)}
 
 
 def _print_json(value: Any) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from move37.campaign import results
 from move37.campaign.step import propose, take_step
-from move37.campaign.workshop import Workshop
+from move37.campaign.workshop import OutOfBudget, Workshop
 from move37.memory.state import State
 from move37.team.protocols import NoProposal
 
@@ -44,8 +45,10 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
         if not running:
             break
         for future in wait(running, return_when=FIRST_COMPLETED).done:
-            done.add(running.pop(future))
-            future.result()
+            finished_index = running.pop(future)
+            with contextlib.suppress(OutOfBudget):
+                future.result()
+                done.add(finished_index)
     if exhausted is not None:
         raise exhausted
 

@@ -32,7 +32,8 @@ class Progress:
     """Proposals that were not novel."""
     failures: Counter[str] = field(default_factory=Counter)
     """Outcome -> count, over probes and trials."""
-    verdicts: Counter[str] = field(default_factory=Counter)
+    standings: dict[str, str] = field(default_factory=dict)
+    """Candidate -> kind of its last verdict; roots are left out."""
     names: dict[str, str] = field(default_factory=dict)
     best_id: str = ""
     best_effect: Effect | None = None
@@ -41,6 +42,11 @@ class Progress:
     """Confirmed candidates and their effect on fresh seeds."""
     running: dict[int, str] = field(default_factory=dict)
     """Candidate index -> what is going on."""
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        """How many candidates stand where."""
+        return Counter(self.standings.values())
 
 
 def fold(events: Iterable[Event], start: Progress | None = None) -> Progress:
@@ -92,9 +98,12 @@ def advance(progress: Progress, event: Event) -> Progress:
 
 def _after_verdict(progress: Progress, event: VerdictReached) -> Progress:
     verdict = event.verdict
-    running = {i: what for i, what in progress.running.items() if i != event.index}
+    if event.index < 0:
+        return progress
     progress = replace(
-        progress, verdicts=progress.verdicts + Counter([verdict.kind]), running=running
+        progress,
+        standings=progress.standings | {event.candidate_id: str(verdict.kind)},
+        running={i: what for i, what in progress.running.items() if i != event.index},
     )
     if verdict.effect is None:
         return progress

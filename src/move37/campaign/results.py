@@ -96,9 +96,9 @@ def known(workshop: Workshop, state: State, entry: Entry) -> KnownCandidate:
 
 
 def last_cost(entry: Entry) -> Cost | None:
-    """Return the cost of the last trial that has one."""
+    """Return the cost of the last search trial that has one."""
     for trial in reversed(entry.trials.values()):
-        if trial.measurement:
+        if trial.measurement and trial.spec.stage is Stage.SEARCH:
             return trial.measurement.cost
     return None
 
@@ -108,9 +108,9 @@ def longest_training_seconds(state: State) -> float:
     seconds = defaultdict[tuple[str, Stage, int], float](float)
     for trials in state.trials.values():
         for trial in trials:
-            if trial.measurement:
+            if cost := trial.measurement.cost if trial.measurement else trial.cost:
                 key = (trial.spec.candidate_id, trial.spec.stage, trial.spec.seed)
-                seconds[key] += trial.measurement.cost.wall_seconds
+                seconds[key] += cost.wall_seconds
     return max(seconds.values(), default=0.0)
 
 

@@ -38,6 +38,8 @@ class Session(threading.Thread):
         self._workshop = workshop
         self.stage = "preparing"
         """What is being done now, for a screen."""
+        self.note = ""
+        """What is to be said beside the ending."""
         self.ending: Ending | None = None
         self.error: BaseException | None = None
 
@@ -59,8 +61,8 @@ class Session(threading.Thread):
         ending = None
         try:
             search(workshop, pool)
-        except NoProposal:
-            ending = Ending.EXHAUSTED
+        except NoProposal as error:
+            ending, self.note = Ending.EXHAUSTED, str(error)
         self.stage = "confirming"
         stages.confirm(workshop, pool)
         self.stage = "comparing"
@@ -98,7 +100,7 @@ def work(workshop: Workshop, watch: Callable[[Session, Progress], None]) -> Endi
     workshop.ledger.append(
         SessionClosed(
             driver=workshop.driver,
-            reason=str(session.error or ending),
+            reason=": ".join(filter(None, (str(session.error or ending), session.note))),
             wall_seconds=workshop.watch.session_seconds,
         )
     )

@@ -33,7 +33,9 @@ def load_campaign(path: Path | None, overrides: dict[str, Any] | None = None) ->
     raw = _read_toml(path) if path else {}
     for key, value in (overrides or {}).items():
         if isinstance(value, dict):
-            raw[key] = {**raw.get(key, {}), **{k: v for k, v in value.items() if v is not None}}
+            given = {k: v for k, v in value.items() if v is not None}
+            if isinstance(raw.get(key, {}), dict):  # what is no table is refused below
+                raw[key] = {**raw.get(key, {}), **given}
         elif value is not None:
             raw[key] = value
     return _validate(CampaignConfig, raw, where=path.name if path else "campaign")

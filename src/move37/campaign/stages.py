@@ -8,17 +8,18 @@ mixers, with the same fresh seeds.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 
 from move37.campaign import results, rules
-from move37.campaign.workshop import CAMPAIGN, Stopped, Workshop
+from move37.campaign.workshop import CAMPAIGN, OutOfBudget, Stopped, Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import RungChoice, RungDecision, VerdictKind
-from move37.core.events import ProbesRan, VerdictReached
-from move37.core.trial import Outcome, Trial
+from move37.core.events import ProbesRan, TrialStarted, VerdictReached
+from move37.core.trial import Outcome, Stage, Trial
 from move37.evidence.confirmation import ConfirmationChoice, ConfirmationRules, assess
-from move37.evidence.fdr import OnlineTest, next_level
+from move37.evidence.fdr import OnlineTest, judge, next_level
 from move37.evidence.verdicts import after_confirmation, after_race
 from move37.memory.journal import Journal
 from move37.memory.state import Entry
@@ -49,7 +50,8 @@ def prepare(workshop: Workshop, pool: Executor) -> None:
         if trial.outcome is not Outcome.COMPLETED:
             raise BaselineFailed(
                 f"{trial.spec.candidate_id} did not train ({trial.outcome}: {trial.reason}); "
-                "roots and baseline must, or nothing can be compared"
+                "roots and baseline must, or nothing can be compared; mend it, or raise the "
+                "preset's limits, and start another run with --name"
             )
     for root in workshop.roots:
         _root_verdict(workshop, journal, root)
@@ -64,7 +66,7 @@ def _all_rungs(workshop: Workshop, journal: Journal, plan: tuple[Candidate, int]
 
 
 def _probe_reference(workshop: Workshop, journal: Journal, candidate: Candidate) -> None:
-    journal.once(
+    report = journal.once(
         ProbesRan,
         lambda: ProbesRan(
             index=CAMPAIGN,
@@ -72,7 +74,12 @@ def _probe_reference(workshop: Workshop, journal: Journal, candidate: Candidate)
             report=workshop.probe(candidate, allow=ATTENTION_MAY),
         ),
         match={"candidate_id": candidate.id},
-    )
+    ).report
+    if not report.passed:
+        raise BaselineFailed(
+            f"{candidate.idea.name} fails the admission probes ({report.reason}); mend the layer "
+            "(move37 check shows more) and start another run with --name"
+        )
 
 
 def _root_verdict(workshop: Workshop, journal: Journal, root: Candidate) -> None:
@@ -105,22 +112,22 @@ def confirm(workshop: Workshop, pool: Executor, *, most: int = 8) -> None:
             return
         try:
             _confirm_one(workshop, pool, entry)
-        except _OutOfBudget:
+        except OutOfBudget:
             return
 
 
-class _OutOfBudget(Exception):
-    """The clock ran out within a confirmation; it goes on when the campaign does."""
-
-
 def _to_confirm(workshop: Workshop) -> list[Entry]:
-    """List promoted candidates without a confirmation, the fittest first."""
+    """List promoted candidates without a confirmation: one begun before, then the fittest."""
+    begun = _tests(workshop).keys()
     entries = [
         entry
         for entry in workshop.ledger.state().candidates.values()
         if entry.fitness and entry.verdict and entry.verdict.kind is VerdictKind.PROMOTED
     ]
-    return sorted(entries, key=lambda e: (-(e.fitness.value if e.fitness else 0.0), e.index))
+    return sorted(
+        entries,
+        key=lambda e: (e.id not in begun, -(e.fitness.value if e.fitness else 0.0), e.index),
+    )
 
 
 def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
@@ -130,7 +137,7 @@ def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
     limits = ConfirmationRules(
         seeds_min=evidence.confirm_seeds_min, seeds_max=evidence.confirm_seeds_max
     )
-    level = next_level(_earlier_tests(workshop), alpha=evidence.level)
+    level = _level(workshop, entry.id, alpha=evidence.level)
     n_seeds = limits.seeds_min
     while True:
         ours, theirs = _fresh_trials(workshop, pool, journal, entry.candidate, n_seeds)
@@ -154,18 +161,31 @@ def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
     )
 
 
-def _earlier_tests(workshop: Workshop) -> Iterator[OnlineTest]:
-    """Yield the finished confirmations in ledger order. They never overlap: one driver."""
-    records = workshop.ledger.records([VerdictReached])
-    for record in records:
-        event = record.event
-        if isinstance(event, VerdictReached) and event.verdict.level is not None:
-            yield OnlineTest(
-                id=f"{event.candidate_id}@{record.seq}",
-                started=2 * record.seq,
-                finished=2 * record.seq + 1,
-                e_value=event.verdict.e_value,
-            )
+def _level(workshop: Workshop, candidate_id: str, *, alpha: float) -> float:
+    """Return the level of a candidate's confirmation: fixed when it started, kept over sessions."""
+    tests = _tests(workshop)
+    mine = tests.get(candidate_id)
+    if mine is None:
+        return next_level(tests.values(), alpha=alpha)
+    return next(r.level for r in judge(tests.values(), alpha=alpha) if r.id == candidate_id)
+
+
+def _tests(workshop: Workshop) -> dict[str, OnlineTest]:
+    """Return all confirmations by candidate. One starts with its first fresh trial.
+
+    What was refused counts as e-value 0, whatever the seeds that did complete would have given.
+    """
+    tests: dict[str, OnlineTest] = {}
+    for record in workshop.ledger.records([TrialStarted, VerdictReached]):
+        match record.event:
+            case TrialStarted(index=index, spec=spec) if spec.stage is Stage.CONFIRM and index >= 0:
+                known = OnlineTest(id=spec.candidate_id, started=record.seq)
+                tests.setdefault(spec.candidate_id, known)
+            case VerdictReached(candidate_id=id_, verdict=verdict) if verdict.level is not None:
+                admitted = verdict.kind is VerdictKind.CONFIRMED
+                e_value = verdict.e_value if admitted else 0.0
+                tests[id_] = replace(tests[id_], finished=record.seq, e_value=e_value)
+    return tests
 
 
 def _fresh_trials(
@@ -185,7 +205,7 @@ def _fresh_trials(
 
 def _if_time(workshop: Workshop, journal: Journal, candidate: Candidate, seed: int) -> Trial:
     if not _has_time(workshop):
-        raise _OutOfBudget
+        raise OutOfBudget("no time left for another fresh seed")
     return workshop.confirm_trial(journal, candidate, seed)
 
 
@@ -220,13 +240,18 @@ def meet_opponents(workshop: Workshop, pool: Executor) -> None:
 
 
 def best_confirmed(workshop: Workshop) -> Entry | None:
-    """Return the gallery's entry with the largest effect on fresh seeds."""
+    """Return the gallery's entry with the largest effect in the search.
+
+    Not on fresh seeds: those are what it is compared on next, and a maximum of them is biased.
+    """
     confirmed = [
         entry
         for entry in workshop.ledger.state().candidates.values()
-        if entry.verdict and entry.verdict.kind is VerdictKind.CONFIRMED and entry.verdict.effect
+        if entry.verdict and entry.verdict.kind is VerdictKind.CONFIRMED
     ]
-    return max(
-        confirmed, key=lambda e: e.verdict.effect.mean if e.verdict and e.verdict.effect else 0.0,
-        default=None,
-    )  # fmt: skip
+    return max(confirmed, key=_searched_effect, default=None)
+
+
+def _searched_effect(entry: Entry) -> float:
+    verdict = entry.search_verdict
+    return verdict.effect.mean if verdict and verdict.effect else 0.0

@@ -22,7 +22,8 @@ def progress_table(progress: Progress) -> Table:
     table = Table.grid(padding=(0, 2))
     best = "none yet"
     if progress.best_effect:
-        best = f"{progress.names.get(progress.best_id, '')} {effect_words(progress.best_effect)}"
+        name = escape_markup(progress.names.get(progress.best_id, ""))
+        best = f"{name} {effect_words(progress.best_effect)}"
     failures = ", ".join(f"{n} {kind}" for kind, n in sorted(progress.failures.items()))
     verdicts = ", ".join(f"{n} {kind}" for kind, n in sorted(progress.verdicts.items()))
     table.add_row("candidates", f"{progress.n_candidates} ({progress.n_repeats} repeats, "

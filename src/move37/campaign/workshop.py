@@ -9,7 +9,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from move37.campaign.stopping import Stopwatch
 from move37.cognition.library import Library
@@ -35,6 +35,10 @@ CAMPAIGN = -1
 
 class Stopped(Move37Error):
     """Somebody asked to stop: whatever was going on is dropped, and taken up again on resume."""
+
+
+class OutOfBudget(Move37Error):
+    """The clock ran out in the middle of a candidate: the next session goes on with it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,6 +70,8 @@ class Workshop:
     secret: bytes
     """Drawn once per campaign; seeds of held-out data depend on it."""
     driver: str
+    effects: dict[tuple[str, int], float | None] = field(default_factory=dict)
+    """Combined search effect of finished candidates by id and level, as far as asked for."""
 
     @property
     def n_workers(self) -> int:
@@ -128,7 +134,8 @@ class Workshop:
     def forget_lost(self, candidate: Candidate) -> None:
         """Delete the weights of a candidate that was not promoted: nobody goes on from them."""
         entry = self.ledger.state().candidates[candidate.id]
-        if entry.verdict and entry.verdict.kind is VerdictKind.PROMOTED:
+        verdict = entry.search_verdict
+        if verdict and verdict.kind is VerdictKind.PROMOTED:
             return
         for trial in entry.trials.values():
             if trial.measurement and trial.measurement.weights:
@@ -152,6 +159,8 @@ class Workshop:
         def run() -> TrialFinished:
             if self.watch.is_stopped:
                 raise Stopped("stopped before a trial")
+            if journal.index != CAMPAIGN and not self.watch.may_go_on():
+                raise OutOfBudget(f"no time left for {spec}")
             journal.record(TrialStarted(index=journal.index, spec=spec))
             request = TrialRequest(
                 spec=spec,

@@ -146,9 +146,18 @@ class EvidenceConfig(_Section):
     """False-discovery level of the gallery, over the whole life of the campaign."""
     confirm_seeds_min: PositiveInt = 4
     confirm_seeds_max: PositiveInt = 8
-    drop_below: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    drop_below: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """Racing drops a candidate whose probability of beating the bar is below this."""
     fitness: str = "composite"
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> EvidenceConfig:
+        if self.confirm_seeds_min > self.confirm_seeds_max:
+            raise ValueError(
+                f"confirm_seeds_min={self.confirm_seeds_min} must be at most "
+                f"confirm_seeds_max={self.confirm_seeds_max}"
+            )
+        return self
 
 
 class TeamConfig(_Section):

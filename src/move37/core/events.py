@@ -25,6 +25,8 @@ class CampaignStarted:
     version: str
     machine: dict[str, str]
     sandboxed: bool
+    preset: str = ""
+    """The resolved preset as JSON: a name alone could come to mean something else."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -56,11 +56,10 @@ def _size(exhibit: Exhibit) -> float:
 
 
 def _cost(exhibit: Exhibit) -> float:
-    """Judge processor time per token where measured, else floating point operations."""
-    cost, baseline = exhibit.cost, exhibit.baseline_cost
-    if cost is not None and baseline is not None and cost.tokens and baseline.tokens:
-        own, theirs = cost.cpu_seconds / cost.tokens, baseline.cpu_seconds / baseline.tokens
-        return frugality(own / theirs) if theirs > 0 else UNKNOWN
+    """Judge floating point operations per token.
+
+    Never measured time: it differs from run to run, and the same seed must give the same search.
+    """
     probe, reference = exhibit.probe, exhibit.baseline_probe
     if (
         probe is None

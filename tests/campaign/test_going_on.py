@@ -1,0 +1,181 @@
+"""Going on with a run: what is kept, what may change, what is refused.
+
+G1  A start that failed leaves nothing that stands in the way of the next one.
+G2  One process works on a run at a time.
+G3  A preset that has changed is refused; so are names that would be confused.
+G4  What was not said anew stays as it was stored.
+G5  A confirmation keeps its number and level, whatever came between.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import run_tiny, tiny
+
+from move37.campaign import stages
+from move37.campaign.assemble import RunFolder, check_names, check_preset, stored_config
+from move37.campaign.commands import settle
+from move37.campaign.settings import load_preset
+from move37.core.candidate import Candidate, Idea
+from move37.core.claims import Verdict, VerdictKind
+from move37.core.errors import ConfigError, LedgerError
+from move37.core.events import CandidateProposed, CandidateStarted, TrialStarted, VerdictReached
+from move37.core.trial import Stage, TrialSpec
+from move37.memory.ledger import Ledger
+
+
+def test_an_empty_ledger_is_no_campaign_yet(tmp_path):
+    """G1."""
+    folder = RunFolder(path=tmp_path / "first")
+    assert not folder.is_begun()
+    folder.path.mkdir()
+    Ledger.open(folder.ledger, create=True).close()
+    assert folder.exists
+    assert not folder.is_begun()
+    config, _ = settle(None, {"name": "first"}, runs=tmp_path)
+    assert config.name == "first"
+
+
+def test_half_a_secret_is_never_left_behind(tmp_path):
+    """G1."""
+    folder = RunFolder(path=tmp_path)
+    (tmp_path / ".secret.new").write_bytes(b"half")
+    secret = folder.secret()
+    assert len(secret) == 32
+    assert folder.secret() == secret
+    assert (tmp_path / "secret").stat().st_mode & 0o077 == 0
+
+
+def test_a_second_process_is_turned_away_and_the_lock_goes_with_its_holder(tmp_path):
+    """G2."""
+    folder = RunFolder(path=tmp_path / "first")
+    program = (
+        "import pathlib, sys, time\nfrom move37.campaign.assemble import RunFolder\n"
+        "with RunFolder(path=pathlib.Path(sys.argv[1])).held():\n"
+        "    print('held', flush=True)\n    time.sleep(60)\n"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", program, str(folder.path)], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        with (
+            pytest.raises(LedgerError, match="another process works on run 'first'"),
+            folder.held(),
+        ):
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
+    with folder.held():
+        pass
+
+
+def test_a_changed_preset_is_refused_with_what_differs(finished_ledger):
+    """G3."""
+    preset = load_preset("tiny")
+    check_preset(finished_ledger, preset)
+    training = preset.training.model_copy(update={"learning_rate": 1.0})
+    changed = preset.model_copy(update={"training": training})
+    with pytest.raises(ConfigError, match=r"preset 'tiny' has changed .*\(training differ\)"):
+        check_preset(finished_ledger, changed)
+
+
+def test_two_layers_of_one_name_are_refused():
+    """G3."""
+    config = tiny().model_copy(update={"roots": ("mine/linear_attention.py",)})
+    with pytest.raises(ConfigError, match="would have one name"):
+        check_names(config, load_preset("tiny"), is_new=True)
+
+
+class TestSettings:
+    @pytest.fixture
+    def runs(self, finished_run: Path) -> Path:
+        return finished_run.parent
+
+    def test_only_what_is_said_changes(self, runs, finished_ledger):
+        """G4."""
+        stored = stored_config(finished_ledger)
+        config, _ = settle(None, {"name": "tiny", "budget": {"wall_seconds": 7200.0}}, runs=runs)
+        assert config.budget == stored.budget.model_copy(update={"wall_seconds": 7200.0})
+        assert config.workers == stored.workers == 2
+        assert settle(None, {"name": "tiny"}, runs=runs)[0] == stored
+
+    def test_another_seed_is_refused_zero_included(self, runs):
+        """G4."""
+        with pytest.raises(ConfigError, match="another campaign: seed differ"):
+            settle(None, {"name": "tiny", "seed": 0}, runs=runs)
+
+
+@dataclasses.dataclass
+class Bench:
+    """As much of a workshop as the levels look at."""
+
+    ledger: Ledger
+
+
+def brought_in(ledger: Ledger, index: int) -> str:
+    source = f"class Mixer:\n    size = {index}\n"
+    candidate = Candidate.of(source, Idea(name=f"layer {index}", motivation="", mechanism=""))
+    ledger.append(
+        CandidateStarted(index=index, driver="a"),
+        CandidateProposed(index=index, candidate=candidate, operator="propose"),
+    )
+    return candidate.id
+
+
+def begin(ledger: Ledger, index: int, candidate_id: str) -> None:
+    spec = TrialSpec(candidate_id=candidate_id, stage=Stage.CONFIRM, rung=1, seed=5)
+    ledger.append(TrialStarted(index=index, spec=spec))
+
+
+def end(ledger: Ledger, index: int, candidate_id: str, kind: VerdictKind, e_value: float) -> None:
+    verdict = Verdict(kind=kind, reason="", e_value=e_value, level=0.03)
+    ledger.append(VerdictReached(index=index, candidate_id=candidate_id, verdict=verdict))
+
+
+class TestLevels:
+    @pytest.fixture
+    def bench(self, tmp_path):
+        with Ledger.open(tmp_path / "ledger.db", create=True) as ledger:
+            yield Bench(ledger=ledger)
+
+    def level(self, bench: Bench, candidate_id: str) -> float:
+        return stages._level(bench, candidate_id, alpha=0.05)  # pyright: ignore[reportArgumentType]
+
+    def test_a_confirmation_that_was_interrupted_keeps_its_level(self, bench):
+        """G5."""
+        a, b = brought_in(bench.ledger, 0), brought_in(bench.ledger, 1)
+        first = self.level(bench, a)
+        begin(bench.ledger, 0, a)
+        second = self.level(bench, b)
+        assert second == pytest.approx(first / 4)
+        begin(bench.ledger, 1, b)
+        end(bench.ledger, 1, b, VerdictKind.CONFIRMED, 500.0)
+        assert self.level(bench, a) == first
+
+    def test_what_was_refused_for_a_failed_seed_is_no_discovery(self, bench):
+        """G5: whatever the seeds that completed would have given."""
+        a, b = brought_in(bench.ledger, 0), brought_in(bench.ledger, 1)
+        begin(bench.ledger, 0, a)
+        end(bench.ledger, 0, a, VerdictKind.EXPLORED, 101.0)
+        refused = self.level(bench, b)
+        begin(bench.ledger, 1, b)
+        end(bench.ledger, 1, b, VerdictKind.CONFIRMED, 500.0)
+        c = brought_in(bench.ledger, 2)
+        assert self.level(bench, c) == pytest.approx(2 * 0.05 * 6 / (3.141592653589793 * 3) ** 2)
+        assert refused == pytest.approx(0.05 * 6 / (3.141592653589793 * 2) ** 2)
+
+
+def test_going_on_with_a_finished_run_keeps_the_gallery(finished_run):
+    with Ledger.open(finished_run / "ledger.db") as ledger:
+        before = {id_: e.verdict for id_, e in ledger.state().candidates.items()}
+    run_tiny(tiny(), finished_run)
+    with Ledger.open(finished_run / "ledger.db") as ledger:
+        assert {id_: e.verdict for id_, e in ledger.state().candidates.items()} == before
