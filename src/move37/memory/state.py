@@ -6,6 +6,7 @@ kept apart, so that `before(n)` is the same whatever else was in flight: SearchC
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -103,7 +104,8 @@ class Entry:
 
         What chooses may read no other: fresh seeds stay fresh for the next confirmation.
         """
-        reached = [e.verdict for e in self._all(VerdictReached) if e.verdict.level is None]
+        verdicts = (e.verdict for e in self._all(VerdictReached))
+        reached = list(itertools.takewhile(lambda verdict: verdict.level is None, verdicts))
         return reached[-1] if reached else None
 
     @cached_property
