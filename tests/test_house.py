@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +19,6 @@ HOST = sorted(
 )
 MAX_LINES = 400
 MAX_FUNCTION_LINES = 60
-MAX_HELP_SECONDS = 0.3
 
 
 def test_every_host_module_imports_where_torch_cannot_be_imported():
@@ -74,19 +72,6 @@ def test_broad_excepts_stand_only_where_an_outcome_or_another_thread_takes_them(
             if name in {"bare", "Exception", "BaseException"} and not re_raises:
                 found.add(str(path.relative_to(SOURCE)))
     assert found <= allowed
-
-
-def test_help_comes_fast():
-    command = [sys.executable, "-m", "move37", "--help"]
-    subprocess.run(command, check=True, capture_output=True)  # warms the file cache
-    times = []
-    for _ in range(5):
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        subprocess.run(command, check=True, capture_output=True)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-    # processor time, the best of five: other work on the machine can only make it slower
-    assert min(times) < MAX_HELP_SECONDS
 
 
 @pytest.mark.parametrize(
