@@ -13,7 +13,7 @@ from move37.campaign.settings import load_campaign
 from move37.core.config import CampaignConfig
 from move37.memory.ledger import Ledger
 
-N_CANDIDATES = 6
+N_CANDIDATES = 10  # with lag 4, the last two are past the cold start of selection
 
 
 def tiny(name: str = "tiny", *, seed: int = 1, candidates: int = N_CANDIDATES) -> CampaignConfig:
