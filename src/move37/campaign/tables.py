@@ -72,7 +72,7 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
         collapse_padding=True,
     )
     table.add_column("id", no_wrap=True)
-    table.add_column("name", overflow="fold", min_width=15)
+    table.add_column("name", overflow="fold", min_width=12)
     for heading in ("effect [95 %]", "seeds", "e-value", "CPU", "state"):
         table.add_column(heading, justify="right", no_wrap=True)
     for entry in entries:
