@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from move37.campaign.settings import load_campaign, load_preset
 from move37.core.config import CampaignConfig
+from move37.core.events import SessionOpened
 from move37.core.trial import Trial
 from move37.evidence.effects import compare as evidence_compare
 from move37.evidence.noise import pooled_noise
@@ -101,6 +102,13 @@ def test_the_command_line_names_a_file_only_where_flags_do_not_suffice():
     )
     special = CampaignConfig(baseline="gla")
     assert command(special, sandboxed=False) == "move37 run campaign.toml --unsandboxed"
+
+
+def test_the_budget_is_that_of_the_last_session():
+    more = SessionOpened(driver="here:2", sandboxed=True, budget_seconds=3600.0)
+    setting = read_setting(tell([*campaigns.opening(), more]))
+    assert setting.config is not None
+    assert setting.config.budget.wall_seconds == 3600.0
 
 
 def test_the_preset_is_the_one_that_campaigns_load():

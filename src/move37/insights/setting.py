@@ -40,6 +40,9 @@ def read_setting(story: Story) -> Setting:
         config = CampaignConfig.model_validate_json(story.started.config)
     except ValueError:
         return Setting(config=None, preset=preset)
+    if story.opened:  # a later session may have been given more
+        budget = {"wall_seconds": story.opened[-1].budget_seconds}
+        config = config.model_copy(update={"budget": config.budget.model_copy(update=budget)})
     return Setting(config=config, preset=preset if stored else _read_preset(config.preset))
 
 
