@@ -63,14 +63,17 @@ def main() -> None:
 def _start(laboratory: Laboratory, preset: Preset, source: str, repeats: int) -> None:
     """From request to the end of the first training step."""
     message = _train_message(preset, source, n_steps=1)
+    nothing = _train_message(preset, source, n_steps=0)
+    ready = _median(lambda: _train_in(laboratory, nothing), repeats)
     warm = _median(lambda: _train_in(laboratory, message), repeats)
     fresh = _median(lambda: _train_fresh(message), min(repeats, 3))
     began = time.perf_counter()
     with Laboratory():
         opened = time.perf_counter() - began
-    print("| start of a trial, to the end of its first step | seconds |\n|---|---|")
-    print(f"| warm fork, shut in | {warm:.3f} |")
-    print(f"| fresh process, no sandbox | {fresh:.2f} |")
+    print("| start of a trial | seconds |\n|---|---|")
+    print(f"| warm fork, shut in, to its first step (a trial of none) | {ready:.3f} |")
+    print(f"| the same, to the end of its first step | {warm:.3f} |")
+    print(f"| fresh process, no sandbox, to the end of its first step | {fresh:.2f} |")
     print(f"| the server itself, once a campaign | {opened:.2f} |\n")
 
 

@@ -78,13 +78,15 @@ def _prepare(held_out: EvaluationSet, index: int, *, most: int, rng: np.random.G
     if not (targets_T >= 0).any():
         raise ConfigError(f"task {held_out.name!r}: nothing is graded in window {index}")
     asked_T = _asked(targets_T, most=most, rng=rng)
+    graded_T = asked_T & (targets_T >= 0)
     rolls = rng.integers(0, len(true_T), ROLLS)
-    others = [np.roll(held_out.foreign_BT[index], roll) for roll in rolls]
-    hidden = [_hidden_by_cut(true_T, other_T) for other_T in others]
-    graded = [hidden_T & asked_T & (targets_T >= 0) for hidden_T in hidden]
-    chosen = next((i for i in range(ROLLS) if graded[i].any()), 0)
-    other_T, eligible_T = others[chosen], graded[chosen]
-    places = np.flatnonzero(eligible_T if eligible_T.any() else hidden[chosen])
+    for roll in (*rolls, rolls[0]):  # the first that hides something graded, else the first
+        other_T = np.roll(held_out.foreign_BT[index], roll)
+        hidden_T = _hidden_by_cut(true_T, other_T)
+        eligible_T = hidden_T & graded_T
+        if eligible_T.any():
+            break
+    places = np.flatnonzero(eligible_T if eligible_T.any() else hidden_T)
     if not len(places):
         raise ConfigError(
             f"task {held_out.name!r}: window {index} equals the rows that should stand behind its "
