@@ -79,13 +79,11 @@ def _prepare(held_out: EvaluationSet, index: int, *, most: int, rng: np.random.G
         raise ConfigError(f"task {held_out.name!r}: nothing is graded in window {index}")
     asked_T = _asked(targets_T, most=most, rng=rng)
     graded_T = asked_T & (targets_T >= 0)
-    rolls = rng.integers(0, len(true_T), ROLLS)
-    for roll in (*rolls, rolls[0]):  # the first that hides something graded, else the first
-        other_T = np.roll(held_out.foreign_BT[index], roll)
-        hidden_T = _hidden_by_cut(true_T, other_T)
-        eligible_T = hidden_T & graded_T
-        if eligible_T.any():
-            break
+    foreign_T, rolls = held_out.foreign_BT[index], rng.integers(0, len(true_T), ROLLS)
+    hides = (r for r in rolls if (_hidden_by_cut(true_T, np.roll(foreign_T, r)) & graded_T).any())
+    other_T = np.roll(foreign_T, next(hides, rolls[0]))
+    hidden_T = _hidden_by_cut(true_T, other_T)
+    eligible_T = hidden_T & graded_T
     places = np.flatnonzero(eligible_T if eligible_T.any() else hidden_T)
     if not len(places):
         raise ConfigError(
