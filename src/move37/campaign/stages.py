@@ -204,14 +204,17 @@ def _fresh_trials(
 
 
 def _if_time(workshop: Workshop, journal: Journal, candidate: Candidate, seed: int) -> Trial:
-    if not _has_time(workshop):
+    if not _has_time(workshop, candidate_id=candidate.id):
         raise OutOfBudget("no time left for another fresh seed")
     return workshop.confirm_trial(journal, candidate, seed)
 
 
-def _has_time(workshop: Workshop, *, n_trainings: int = 1) -> bool:
-    """Whether that many trainings, each as long as the longest so far, can end in the budget."""
-    longest = results.longest_training_seconds(workshop.ledger.state())
+def _has_time(workshop: Workshop, *, n_trainings: int = 1, candidate_id: str | None = None) -> bool:
+    """Whether that many trainings can end in the budget, each as long as the longest so far.
+
+    Of that candidate, if one is named and has trained before.
+    """
+    longest = results.longest_training_seconds(workshop.ledger.state(), candidate_id)
     rounds = math.ceil(n_trainings / workshop.n_workers)
     return workshop.watch.may_go_on() and workshop.watch.left_seconds >= rounds * longest
 
@@ -233,7 +236,7 @@ def meet_opponents(workshop: Workshop, pool: Executor) -> None:
     jobs = [(opponent, seed) for seed in best.verdict.seeds for opponent in workshop.opponents]
 
     def run(job: tuple[Candidate, int]) -> None:
-        if _has_time(workshop):
+        if _has_time(workshop, candidate_id=job[0].id):
             workshop.confirm_trial(campaign, *job)
 
     list(pool.map(run, jobs))
