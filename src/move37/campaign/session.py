@@ -42,6 +42,9 @@ class Session(threading.Thread):
         """What is to be said beside the ending."""
         self.ending: Ending | None = None
         self.error: BaseException | None = None
+        self.done = threading.Event()
+        """Set at the end. Wait on this: before Python 3.13 an interrupted `join` takes a living
+        thread for a dead one (bpo-45274)."""
 
     def run(self) -> None:
         """Do all stages; leave how it ended in `ending` or `error`."""
@@ -53,6 +56,8 @@ class Session(threading.Thread):
             self.error = None if self.ending else stopped
         except BaseException as error:  # noqa: BLE001 - carried to the main thread, raised there
             self.error = error
+        finally:
+            self.done.set()
 
     def _stages(self, pool: ThreadPoolExecutor) -> Ending:
         workshop = self._workshop
@@ -88,14 +93,15 @@ def work(workshop: Workshop, watch: Callable[[Session, Progress], None]) -> Endi
     progress, seen = Progress(), 0
     session.start()
     try:
-        while session.is_alive():
-            session.join(REFRESH_SECONDS)
+        running = True
+        while running:
+            running = not session.done.wait(REFRESH_SECONDS)
             progress, seen = _catch_up(workshop, progress, seen)
             watch(session, progress)
     except KeyboardInterrupt:
         workshop.watch.stop()
         workshop.laboratory.close()
-        session.join()
+        session.done.wait()
     ending = session.ending
     workshop.ledger.append(
         SessionClosed(

@@ -1,0 +1,63 @@
+"""The verbs that show what a run has come to. They change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from move37.cli.shared import AsJson, Name, Runs, app, open_ledger, run_folder
+
+
+@app.command()
+def status(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
+    """Show how a run stands, on one screen. Works while it runs.
+
+    Example: move37 status first
+    """
+    from move37.campaign.commands import show_status
+
+    with open_ledger(name, runs) as ledger:
+        show_status(ledger, as_json=as_json)
+
+
+@app.command()
+def gallery(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
+    """List the layers that held up, with effects, intervals and cost.
+
+    Example: move37 gallery first
+    """
+    from move37.campaign.commands import show_gallery
+
+    with open_ledger(name, runs) as ledger:
+        show_gallery(ledger, as_json=as_json)
+
+
+@app.command()
+def show(
+    candidate: Annotated[str, typer.Argument(help="Candidate id, or its first digits.")],
+    name: Annotated[str, typer.Option("--run", help="Name of the run.")] = "first",
+    source: Annotated[bool, typer.Option(help="Print only the source.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Show one candidate: idea, effects, probes, lineage, lesson; or its code.
+
+    Example: move37 show 3f2a --source > layer.py
+    """
+    from move37.campaign.commands import show_candidate
+
+    with open_ledger(name, runs) as ledger:
+        show_candidate(ledger, candidate, source_only=source)
+
+
+@app.command()
+def report(name: Name = "first", runs: Runs = Path("runs")) -> None:
+    """Write the report of a run again (HTML and Markdown) and print where it is.
+
+    Example: move37 report first
+    """
+    from move37.campaign.commands import report_run
+
+    with open_ledger(name, runs) as ledger:
+        typer.echo(report_run(ledger, run_folder(name, runs)))

@@ -1,0 +1,57 @@
+"""The app that all verbs hang on, and the options that several of them share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from move37.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from move37.campaign.assemble import RunFolder
+    from move37.memory.ledger import Ledger
+
+app = typer.Typer(
+    name="move37",
+    help="An autonomous laboratory that invents sequence-mixing layers that hold up.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds all runs.")]
+Name = Annotated[str, typer.Argument(help="Name of a run: a folder under --runs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def open_ledger(name: str, runs: Path) -> Ledger:
+    """Open the ledger of a run that is there.
+
+    Raises:
+        ConfigError: there is no such run; those that are there are named.
+    """
+    from move37.memory.ledger import Ledger
+
+    folder = run_folder(name, runs)
+    return Ledger.open(folder.ledger)
+
+
+def run_folder(name: str, runs: Path) -> RunFolder:
+    """Return the folder of a run that is there.
+
+    Raises:
+        ConfigError: there is no such run; those that are there are named.
+    """
+    from move37.campaign.assemble import RunFolder
+
+    folder = RunFolder(path=runs / name)
+    if not folder.exists:
+        known = sorted(f.parent.name for f in runs.glob("*/ledger.db")) if runs.is_dir() else []
+        raise ConfigError(
+            f"no run {name!r} under {runs}; there are: {', '.join(known) or 'none'}; "
+            "start one with: move37 run --name NAME"
+        )
+    return folder
