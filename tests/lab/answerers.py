@@ -50,9 +50,7 @@ class Honest:
         self.asked.append(message)
         tokens_BT = message.arrays["tokens"]
         logits = self.logits(tokens_BT)
-        if "positions" in message.arrays:
-            positions_BP = message.arrays["positions"]
-            logits = np.take_along_axis(logits, positions_BP[:, :, None], axis=1)
+        logits = logits[message.arrays["rows"], message.arrays["positions"]]
         return Message(kind="logits", arrays={"logits": logits})
 
     def logits(self, tokens_BT: np.ndarray) -> np.ndarray:

@@ -105,15 +105,22 @@ def _common_prefix(first: np.ndarray, second: np.ndarray) -> int:
     return int(differs[0]) if len(differs) else len(first)
 
 
-def test_questions_hold_tokens_and_nothing_else():
-    """B2: no targets, no names, no cut, no phase."""
+def test_questions_hold_tokens_and_places_and_nothing_else():
+    """B2: no targets, no names, no cut, no phase; the places are all graded ones, cut or not."""
+    one = held_out("recall", pairs=8)
+    graded = {row.tobytes(): np.flatnonzero(row >= 0) for row in one.targets_BT}
+    of_window = dict(zip((row.tobytes() for row in one.inputs_BT), graded.values(), strict=True))
     door = Door(Honest)
-    score(door, [held_out()], secret=SECRET)
+    score(door, [one], secret=SECRET)
     for child in door.children:
         for message in child.asked:
             assert (message.kind, message.fields, message.blobs) == ("ask", {}, {})
-            assert list(message.arrays) == ["tokens"]
+            assert sorted(message.arrays) == ["positions", "rows", "tokens"]
             assert message.arrays["tokens"].dtype == np.uint16
+    for message in door.children[1].asked:
+        for row, tokens in enumerate(message.arrays["tokens"]):
+            asked = message.arrays["positions"][message.arrays["rows"] == row]
+            assert (asked == of_window[tokens.tobytes()]).all()
 
 
 def test_order_and_company_differ_between_the_children_and_tasks_are_mixed():
@@ -158,8 +165,8 @@ def test_cuts_of_every_task_fall_evenly_on_answers_and_hide_the_next_token(name)
         assert 1 <= window.cut < len(window.true_T)
         assert (window.true_T[: window.cut] == window.foreign_T[: window.cut]).all()
         assert window.true_T[window.cut] != window.foreign_T[window.cut]
-        assert window.targets_P[window.cut - 1] >= 0
-        places = np.flatnonzero(window.eligible_P)
+        assert window.cut - 1 in window.positions_P
+        places = window.positions_P[window.eligible_P]
         rank = np.searchsorted(places, window.cut - 1)
         ranks.append((rank + np.random.default_rng(window.index).random()) / len(places))
     assert kstest(ranks, "uniform").pvalue > 1e-4
@@ -190,7 +197,7 @@ def message(array: np.ndarray, kind: str = "logits", name: str = "logits") -> Me
 
 def _with(value: float):
     def garble(logits: np.ndarray) -> Message:
-        logits[-1, -1, -1] = value
+        logits[-1, -1] = value
         return message(logits)
 
     return garble
@@ -204,7 +211,7 @@ def _with(value: float):
         (lambda x: message(x[:, :-1]), Outcome.CRASHED, "shape"),
         (lambda x: message(x[:0]), Outcome.CRASHED, "shape"),
         (lambda x: message(x[..., :256]), Outcome.CRASHED, "shape"),
-        (lambda x: message(x[0, 0]), Outcome.CRASHED, "shape"),
+        (lambda x: message(x[0]), Outcome.CRASHED, "shape"),
         (lambda x: message(x.astype(np.float64)), Outcome.CRASHED, "float64"),
         (lambda x: message(x.astype(np.uint8)), Outcome.CRASHED, "uint8"),
         (lambda x: message(x, kind="trained"), Outcome.FORGED, "trained"),
@@ -302,9 +309,9 @@ def test_large_vocabularies_are_scored_on_a_sample_with_an_honest_interval():
     for child in door.children:
         for asked in child.asked:
             n_rows = len(asked.arrays["tokens"])
-            assert asked.arrays["positions"].shape == (n_rows, 32)
+            assert (asked.arrays["rows"] == np.repeat(np.arange(n_rows), 32)).all()
             assert n_rows * 32 * LARGE * 4 <= 64 * 2**20
-            assert (np.diff(asked.arrays["positions"], axis=1) > 0).all()
+            assert (np.diff(asked.arrays["positions"].reshape(n_rows, 32), axis=1) > 0).all()
     sampled = result.scores["large"]
     assert sampled.n_answers == 24 * 32
     log_p = log_softmax(door.children[0].table.astype(np.float64), axis=-1)

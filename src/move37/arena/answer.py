@@ -1,6 +1,6 @@
-"""The `answer` job: load class and weights, give logits for the windows the scorer asks about.
+"""The `answer` job: load class and weights, give logits at the positions the scorer asks about.
 
-Knows neither targets nor metrics. Keeps nothing between questions.
+Knows neither targets nor metrics. Keeps nothing between questions. B windows of T tokens, N places.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ def serve(connection: socket.socket, request: Message) -> None:
         send(connection, Message(kind="logits", arrays={"logits": _logits(model, question)}))
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def _logits(model: Backbone, question: Message) -> np.ndarray:
     device = model.embedding.weight.device
-    tokens_BT = torch.from_numpy(question.arrays["tokens"]).long().to(device)
-    hidden, _ = model.hidden(tokens_BT)
-    if "positions" in question.arrays:
-        positions_BP = torch.from_numpy(question.arrays["positions"]).long().to(device)
-        hidden = hidden.gather(1, positions_BP[..., None].expand(-1, -1, hidden.shape[-1]))
-    return model.logits(hidden).float().cpu().numpy()
+    tokens_BT, rows_N, positions_N = (
+        torch.from_numpy(question.arrays[name]).long().to(device)
+        for name in ("tokens", "rows", "positions")
+    )
+    hidden_BTD, _ = model.hidden(tokens_BT)
+    return model.logits(hidden_BTD[rows_N, positions_N]).float().cpu().numpy()

@@ -37,12 +37,12 @@ class Window:
     cut: int
     """First foreign position, 1..T-1; the answer at cut - 1 is given without its next token."""
     positions_P: np.ndarray  # noqa: N815  # axes in the name
-    """int32, ascending: where answers are asked for."""
+    """int32, ascending: where answers are asked for; all of them are graded."""
     targets_P: np.ndarray  # noqa: N815  # axes in the name
-    """int32, NO_TARGET where nothing is graded."""
+    """int32, the tokens that are right there."""
     eligible_P: np.ndarray  # noqa: N815  # axes in the name
-    """bool: graded positions where the cut could have fallen, drawn from evenly; empty of True if
-    the cut had to fall elsewhere."""
+    """bool: where the cut could have fallen, drawn from evenly; empty of True if the cut had to
+    fall elsewhere."""
 
     @property
     def n_compared(self) -> int:
@@ -77,8 +77,7 @@ def _prepare(held_out: EvaluationSet, index: int, *, most: int, rng: np.random.G
     true_T, targets_T = held_out.inputs_BT[index], held_out.targets_BT[index]
     if not (targets_T >= 0).any():
         raise ConfigError(f"task {held_out.name!r}: nothing is graded in window {index}")
-    asked_T = _asked(targets_T, most=most, rng=rng)
-    graded_T = asked_T & (targets_T >= 0)
+    graded_T = _asked(targets_T, most=most, rng=rng)
     foreign_T, rolls = held_out.foreign_BT[index], rng.integers(0, len(true_T), ROLLS)
     hides = (r for r in rolls if (_hidden_by_cut(true_T, np.roll(foreign_T, r)) & graded_T).any())
     other_T = np.roll(foreign_T, next(hides, rolls[0]))
@@ -91,7 +90,7 @@ def _prepare(held_out: EvaluationSet, index: int, *, most: int, rng: np.random.G
             "cut; raise the task's options or length so that rows differ"
         )
     cut = int(rng.choice(places)) + 1
-    positions_P = np.flatnonzero(asked_T)
+    positions_P = np.flatnonzero(graded_T)
     return Window(
         task=held_out.name,
         index=index,
@@ -105,12 +104,10 @@ def _prepare(held_out: EvaluationSet, index: int, *, most: int, rng: np.random.G
 
 
 def _asked(targets_T: np.ndarray, *, most: int, rng: np.random.Generator) -> np.ndarray:
-    """Mark all positions, or an even sample of the graded ones where that is too many."""
-    if len(targets_T) <= most:
-        return np.ones(len(targets_T), dtype=bool)
+    """Mark the graded positions, or an even sample of them where they are too many."""
     graded = np.flatnonzero(targets_T >= 0)
     asked_T = np.zeros(len(targets_T), dtype=bool)
-    asked_T[rng.permutation(graded)[:most]] = True
+    asked_T[graded if len(graded) <= most else rng.permutation(graded)[:most]] = True
     return asked_T
 
 
@@ -126,7 +123,7 @@ def draw_asks(
 ) -> list[list[int]]:
     """Return which windows are asked together and in which order: indices into `windows`.
 
-    Every window once, shuffled over tasks, in batches of one shape; `repeats` of them once more, in
+    Every window once, shuffled over tasks, in batches of one size; `repeats` of them once more, in
     batches of other sizes, anywhere in between.
     """
     once = _batches(windows, rng.permutation(len(windows)), sizes=[batch_rows])
@@ -139,13 +136,12 @@ def draw_asks(
 def _batches(
     windows: Sequence[Window], order: np.ndarray, *, sizes: Sequence[int]
 ) -> list[list[int]]:
-    """Group by shape, in order; sizes are used in turn."""
-    shapes: dict[tuple[int, int], list[int]] = {}
+    """Group by length, in order; sizes are used in turn."""
+    lengths: dict[int, list[int]] = {}
     for index in order.tolist():
-        window = windows[index]
-        shapes.setdefault((len(window.true_T), len(window.positions_P)), []).append(index)
+        lengths.setdefault(len(windows[index].true_T), []).append(index)
     batches: list[list[int]] = []
-    for members in shapes.values():
+    for members in lengths.values():
         while members:
             size = sizes[len(batches) % len(sizes)]
             batches.append(members[:size])

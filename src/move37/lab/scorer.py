@@ -6,8 +6,9 @@ with class and weights, neither with a way to reach the other:
     A  gets every window true up to a secret cut, with foreign tokens behind it;
     B  gets the true windows, in another order and company, and some of them twice.
 
-Before the cut both must have answered alike, position `cut - 1` included, whose next token is
-foreign for A and true for B. The metrics come from B; what A said at `cut - 1` is honest by
+Both are asked at the graded positions only: elsewhere nothing can be gained. Before the cut both
+must have answered alike, position `cut - 1` included, whose next token is foreign for A and true
+for B. The metrics come from B; what A said at `cut - 1` is honest by
 construction and stands beside them (`CutScore`; a Trial keeps the metrics only). No child ever
 holds both versions of a window, and the cut is told to none.
 
@@ -137,6 +138,15 @@ class _BeforeCut:
 
 
 @dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a child said about one window, at its P graded positions."""
+
+    log_probabilities_PV: np.ndarray  # noqa: N815  # axes in the name
+    nats_P: np.ndarray  # noqa: N815  # axes in the name
+    hits_P: np.ndarray  # noqa: N815  # axes in the name
+
+
+@dataclass(frozen=True, slots=True)
 class _Examiner:
     windows: Sequence[Window]
     vocab_size: int
@@ -146,41 +156,33 @@ class _Examiner:
     def ask_foreign(self, child: Answerer) -> list[_BeforeCut]:
         """Phase A: every window once, true up to its cut."""
         answers: dict[int, _BeforeCut] = {}
-        for index, logits_PV in self._answers(child, foreign=True, repeats=0):
+        for index, answer in self._answers(child, foreign=True, repeats=0):
             window = self.windows[index]
             n = window.n_compared
-            cut_nats = math.nan
-            if window.eligible_P.any():
-                cut_nats = float(
-                    nats_and_hits(logits_PV[n - 1 : n], window.targets_P[n - 1 : n])[0][0]
-                )
-            answers[index] = _BeforeCut(log_probabilities(logits_PV[:n]), cut_nats)
+            cut_nats = float(answer.nats_P[n - 1]) if window.eligible_P.any() else math.nan
+            answers[index] = _BeforeCut(answer.log_probabilities_PV[:n], cut_nats)
         return [answers[index] for index in range(len(self.windows))]
 
     def ask_true(
         self, child: Answerer, before_cut: Sequence[_BeforeCut]
     ) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Phase B: the true windows; returns nats and hits at the graded positions of each."""
-        nats: dict[int, np.ndarray] = {}
-        hits: dict[int, np.ndarray] = {}
-        seen: dict[int, np.ndarray] = {}
+        seen: dict[int, _Answer] = {}
         repeats = max(2, round(REPEATED_SHARE * len(self.windows)))
-        for index, logits_PV in self._answers(child, foreign=False, repeats=repeats):
-            window, answer_PV = self.windows[index], log_probabilities(logits_PV)
+        for index, answer in self._answers(child, foreign=False, repeats=repeats):
+            window, found_PV = self.windows[index], answer.log_probabilities_PV
             if index in seen:
-                self._agree("repeat", window, seen[index], answer_PV)
+                self._agree("repeat", window, seen[index].log_probabilities_PV, found_PV)
                 continue
-            self._agree("prefix", window, before_cut[index].log_probabilities, answer_PV)
-            seen[index] = answer_PV
-            graded = np.flatnonzero(window.targets_P >= 0)
-            nats[index], hits[index] = nats_and_hits(logits_PV[graded], window.targets_P[graded])
-        every = range(len(self.windows))
-        return [nats[index] for index in every], [hits[index] for index in every]
+            self._agree("prefix", window, before_cut[index].log_probabilities, found_PV)
+            seen[index] = answer
+        every = [seen[index] for index in range(len(self.windows))]
+        return [answer.nats_P for answer in every], [answer.hits_P for answer in every]
 
     def _answers(
         self, child: Answerer, *, foreign: bool, repeats: int
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Ask in a drawn order; yield each window's index and logits (P, V)."""
+    ) -> Iterator[tuple[int, _Answer]]:
+        """Ask in a drawn order; yield each window's index and answer."""
         longest = max(len(window.positions_P) for window in self.windows)
         affordable = MAX_REPLY_BYTES // (longest * self.vocab_size * 4)
         asks = draw_asks(
@@ -191,17 +193,18 @@ class _Examiner:
         )
         for ask in asks:
             windows = [self.windows[index] for index in ask]
-            logits_BPV = self._logits(child, windows, foreign=foreign)
-            yield from zip(ask, logits_BPV, strict=True)
+            logits_NV = self._logits(child, windows, foreign=foreign)
+            yield from zip(ask, _answers_to(windows, logits_NV), strict=True)
 
     def _logits(self, child: Answerer, windows: Sequence[Window], *, foreign: bool) -> np.ndarray:
-        tokens = np.stack([window.foreign_T if foreign else window.true_T for window in windows])
-        positions = np.stack([window.positions_P for window in windows])
-        arrays = {"tokens": tokens}
-        if positions.shape != tokens.shape:
-            arrays["positions"] = positions
+        counts = [len(window.positions_P) for window in windows]
+        arrays = {
+            "tokens": np.stack([w.foreign_T if foreign else w.true_T for w in windows]),
+            "rows": np.repeat(np.arange(len(windows), dtype=np.int32), counts),
+            "positions": np.concatenate([window.positions_P for window in windows]),
+        }
         reply = child.ask(Message(kind="ask", arrays=arrays), timeout_seconds=self.timeout_seconds)
-        return _checked(reply, (*positions.shape, self.vocab_size))
+        return _checked(reply, (sum(counts), self.vocab_size))
 
     def _agree(
         self, check: str, window: Window, first_PV: np.ndarray, second_PV: np.ndarray
@@ -227,6 +230,16 @@ class _Examiner:
             second=float(second_PV[worst, token]),
         )
         raise _NoScoreError(refused(forged))
+
+
+def _answers_to(windows: Sequence[Window], logits_NV: np.ndarray) -> Iterator[_Answer]:
+    """Take a reply apart, window by window."""
+    targets_N = np.concatenate([window.targets_P for window in windows])
+    nats_N, hits_N = nats_and_hits(logits_NV, targets_N)
+    edges = np.cumsum([len(window.targets_P) for window in windows])[:-1]
+    parts = (np.split(array, edges) for array in (log_probabilities(logits_NV), nats_N, hits_N))
+    for log_probabilities_PV, nats_P, hits_P in zip(*parts, strict=True):
+        yield _Answer(log_probabilities_PV, nats_P, hits_P)
 
 
 def _check_names(names: Sequence[str]) -> None:

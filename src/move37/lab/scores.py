@@ -135,12 +135,10 @@ def _task_score(nats: Sequence[np.ndarray], hits: Sequence[np.ndarray]) -> TaskS
     )
 
 
-def _at_and_around_cut(window: Window, nats_G: np.ndarray) -> tuple[float, float]:
+def _at_and_around_cut(window: Window, nats_P: np.ndarray) -> tuple[float, float]:
     """Return child B's nats at cut - 1, and their mean over all places the cut could have been."""
-    is_graded_P = window.targets_P >= 0
-    graded = window.positions_P[is_graded_P]
-    at_cut = int(np.searchsorted(graded, window.cut - 1))
-    return float(nats_G[at_cut]), float(nats_G[window.eligible_P[is_graded_P]].mean())
+    at_cut = int(np.searchsorted(window.positions_P, window.cut - 1))
+    return float(nats_P[at_cut]), float(nats_P[window.eligible_P].mean())
 
 
 def _cut_score(honest_N: np.ndarray, all_N: np.ndarray) -> CutScore:
