@@ -1,22 +1,23 @@
-"""Find the cards that fit a weakness: full-text search over their words, in memory.
+"""Find the cards that fit a weakness.
 
-Measured on 230 published insights: no dense model beat lexical search, so SQLite's FTS5 with the
-Porter stemmer is the default and needs nothing installed.
+A card is searched by claim, mechanism, when to use it, and its paper's title; `when` weighs most,
+because it is written to match what an Analyst says.
 """
 
 from __future__ import annotations
 
-import re
-import sqlite3
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from move37.cognition.cards import Card
+from move37.cognition.dense import Embedder, LatentSemantic
+from move37.cognition.lexical import Document
+from move37.cognition.retrieval import How, Index
 from move37.core.errors import UnknownName
 
-WEIGHTS = (2.0, 1.0, 4.0, 1.0)  # assumed: `when` is written to match what an Analyst says
-WORD = re.compile(r"\w{3,}")
+WEIGHTS = (2.0, 1.0, 4.0, 1.0)  # assumed: claim, mechanism, when, title
+DEFAULT: How = "fused"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,20 +29,11 @@ class Hit:
 
 
 class Library:
-    """Cards by id, searchable. Safe for several threads."""
+    """Cards by id, searchable. Safe for several threads. Indexed when first searched."""
 
-    def __init__(self, cards: Sequence[Card]) -> None:
+    def __init__(self, cards: Sequence[Card], *, embedder: Embedder | None = None) -> None:
         self._cards = {card.id: card for card in cards}
-        self._lock = threading.Lock()
-        self._index = sqlite3.connect(":memory:", check_same_thread=False)
-        self._index.execute(
-            "CREATE VIRTUAL TABLE cards USING fts5("
-            "claim, mechanism, fits, title, id UNINDEXED, tokenize='porter unicode61')"
-        )
-        self._index.executemany(
-            "INSERT INTO cards VALUES (?, ?, ?, ?, ?)",
-            [(c.claim, c.mechanism, c.when, c.title, c.id) for c in cards],
-        )
+        self._embedder = embedder
 
     def __len__(self) -> int:
         return len(self._cards)
@@ -56,22 +48,21 @@ class Library:
             raise UnknownName.of("card", id_, self._cards)
         return self._cards[id_]
 
-    def search(self, query: str, *, limit: int = 5) -> tuple[Hit, ...]:
-        """Return the cards that share words with the query, best first (BM25).
-
-        Any text is a query; it is never read as search syntax.
-        """
-        words = sorted({w.lower() for w in WORD.findall(query)})[:200]
-        if not words or limit < 1:
-            return ()
-        expression = " OR ".join(f'"{word}"' for word in words)
-        with self._lock:
-            rows = self._index.execute(
-                "SELECT id, bm25(cards, ?, ?, ?, ?) AS rank FROM cards WHERE cards MATCH ? "
-                "ORDER BY rank, id LIMIT ?",
-                (*WEIGHTS, expression, limit),
-            ).fetchall()
-        best = min((rank for _, rank in rows), default=0.0)  # bm25 is negative; smaller is better
+    def search(self, query: str, *, limit: int = 5, how: How = DEFAULT) -> tuple[Hit, ...]:
+        """Return the cards that fit the query, best first. Any text is a query."""
+        found = self._index.search(query, limit=limit, how=how)
+        best = found[0].score if found else 1.0
         return tuple(
-            Hit(card=self._cards[id_], relevance=rank / best if best else 1.0) for id_, rank in rows
+            Hit(card=self._cards[f.id], relevance=f.score / best if best else 1.0) for f in found
+        )
+
+    @cached_property
+    def _index(self) -> Index:
+        documents = [
+            Document(id=c.id, fields=(c.claim, c.mechanism, c.when, c.title))
+            for c in self._cards.values()
+        ]
+        fitted_on = [" ".join(document.fields) for document in documents]
+        return Index(
+            documents, embedder=self._embedder or LatentSemantic(fitted_on), weights=WEIGHTS
         )

@@ -1,0 +1,199 @@
+"""Texts as vectors, so that what means the same is near although it shares no word.
+
+`Embedder` is the plug-in: anything that turns texts into unit vectors, named in a configuration as
+`module:factory`. Two need nothing installed and no network: `LatentSemantic`, fitted on the cards
+themselves, and `HashedNgrams`, which needs no fitting and so serves texts that arrive one by one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sqlite3
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from move37.cognition.lexical import Document, Found
+from move37.core.errors import ConfigError
+
+Vectors = NDArray[np.float32]
+MAX_CHARACTERS = 20_000
+STOPWORDS = frozenset(
+    "a an and are as at be but by for from has have in into is it its no not of on or so than that "
+    "the then their there they this to was what when where which while with without".split()
+)
+
+
+class Embedder(Protocol):
+    """Turns texts into vectors of one dimension."""
+
+    @property
+    def n_dimensions(self) -> int:
+        """Return the length of every vector."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row per text: of unit length, or zero where nothing is known of the text."""
+        ...
+
+
+class HashedNgrams:
+    """Character n-grams of words, hashed with signs into a fixed number of dimensions."""
+
+    def __init__(self, n_dimensions: int = 512, *, sizes: tuple[int, ...] = (3, 4, 5)) -> None:
+        self._n_dimensions = n_dimensions
+        self._sizes = sizes
+
+    @property
+    def n_dimensions(self) -> int:
+        """Return the length of every vector."""
+        return self._n_dimensions
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row per text: of unit length, or zero for a text without words."""
+        rows = np.zeros((len(texts), self._n_dimensions), dtype=np.float32)
+        for row, text in zip(rows, texts, strict=True):
+            for gram, count in self._grams(text).items():
+                digest = zlib.crc32(gram.encode())
+                sign = 1.0 if digest & 1 else -1.0
+                row[(digest >> 1) % self._n_dimensions] += sign * (1 + math.log(count))
+        return _unit(rows)
+
+    def _grams(self, text: str) -> Counter[str]:
+        words = [w for w in text[:MAX_CHARACTERS].lower().split() if w not in STOPWORDS]
+        grams: Counter[str] = Counter()
+        for word in words:
+            padded = f" {word} "
+            for size in self._sizes:
+                grams.update(padded[i : i + size] for i in range(len(padded) - size + 1))
+        return grams
+
+
+class LatentSemantic:
+    """TF-IDF over stems, projected on the main directions of the texts it was fitted on (LSI).
+
+    Words that occur in the same cards come to point the same way, so a query finds a card that says
+    it in other words. Stems are those of SQLite's Porter tokenizer. Deterministic.
+    """
+
+    def __init__(self, texts: Sequence[str], *, n_dimensions: int = 128) -> None:
+        documents = _stems(texts)
+        frequency = Counter(stem for document in documents for stem in set(document))
+        self._column = {stem: i for i, stem in enumerate(sorted(frequency))}
+        counts = np.array([frequency[stem] for stem in self._column], dtype=np.float64)
+        self._idf = np.log((1 + len(texts)) / (1 + counts)) + 1.0
+        weighted = self._weighted(documents)
+        _, values, directions = np.linalg.svd(weighted, full_matrices=False)
+        n_kept = min(n_dimensions, int((values > 1e-9).sum()))
+        self._directions = directions[:n_kept].T
+
+    @property
+    def n_dimensions(self) -> int:
+        """Return the length of every vector."""
+        return self._directions.shape[1]
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Return one row per text; words that were never seen count for nothing."""
+        projected = self._weighted(_stems(texts)) @ self._directions
+        return _unit(projected.astype(np.float32))
+
+    def _weighted(self, documents: Sequence[Sequence[str]]) -> NDArray[np.float64]:
+        rows = np.zeros((len(documents), len(self._column)))
+        for row, document in zip(rows, documents, strict=True):
+            for stem, count in Counter(document).items():
+                if stem in self._column:
+                    row[self._column[stem]] = 1 + math.log(count)
+        rows *= self._idf
+        return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+
+
+class VectorIndex:
+    """Documents near a text in an embedder's space, by cosine; fields are weighed and added up."""
+
+    def __init__(self, embedder: Embedder, weights: Sequence[float] = (1.0,)) -> None:
+        self._embedder = embedder
+        self._weights = np.array(weights, dtype=np.float32)
+        self._rows: Vectors = np.zeros((64, embedder.n_dimensions), dtype=np.float32)
+        self._ids: list[str] = []
+        self._place: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def add(self, documents: Iterable[Document]) -> None:
+        """Add documents; an id that is there already is replaced."""
+        batch = list(documents)
+        if not batch:
+            return
+        fields = self._embedder.embed([field for d in batch for field in d.fields])
+        shaped = fields.reshape(len(batch), len(self._weights), -1)
+        vectors = _unit(np.einsum("nfd,f->nd", shaped, self._weights))
+        for document, vector in zip(batch, vectors, strict=True):
+            place = self._place.setdefault(document.id, len(self._ids))
+            if place == len(self._ids):
+                self._ids.append(document.id)
+                self._grow(place + 1)
+            self._rows[place] = vector
+
+    def search(self, query: str, *, limit: int) -> tuple[Found, ...]:
+        """Return the documents nearest to the query with their cosine, best first; ties by id."""
+        if limit < 1 or not self._ids:
+            return ()
+        cosines = self._rows[: len(self._ids)] @ self._embedder.embed([query])[0]
+        n = min(limit, len(self._ids))
+        best = np.argpartition(-cosines, n - 1)[:n]
+        found = [Found(id=self._ids[i], score=float(cosines[i])) for i in best if cosines[i] > 0]
+        return tuple(sorted(found, key=lambda f: (-f.score, f.id)))
+
+    def _grow(self, n_rows: int) -> None:
+        if n_rows > len(self._rows):
+            more = np.zeros((len(self._rows), self._rows.shape[1]), dtype=np.float32)
+            self._rows = np.concatenate([self._rows, more])
+
+
+def embedder_named(name: str) -> Embedder:
+    """Return the embedder that `module:factory` gives when called without arguments.
+
+    Raises:
+        ConfigError: the name has another form, cannot be imported, or gives no embedder.
+    """
+    module_name, _, factory_name = name.partition(":")
+    try:
+        made = getattr(importlib.import_module(module_name), factory_name)()
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(
+            f"embedder {name!r} cannot be loaded ({error}); give module:factory, "
+            "such as move37.cognition.dense:HashedNgrams"
+        ) from error
+    if not callable(getattr(made, "embed", None)) or not hasattr(made, "n_dimensions"):
+        raise ConfigError(f"{name!r} gives no embedder: it needs n_dimensions and embed(texts)")
+    return made
+
+
+def _stems(texts: Sequence[str]) -> list[list[str]]:
+    """Cut texts into stems with the tokenizer that full-text search uses, stopwords left out."""
+    base = sqlite3.connect(":memory:")
+    try:
+        base.execute("CREATE VIRTUAL TABLE t USING fts5(x, tokenize='porter unicode61')")
+        base.execute("CREATE VIRTUAL TABLE v USING fts5vocab('t', 'instance')")
+        kept = (
+            " ".join(w for w in text[:MAX_CHARACTERS].lower().split() if w not in STOPWORDS)
+            for text in texts
+        )
+        base.executemany("INSERT INTO t (rowid, x) VALUES (?, ?)", enumerate(kept))
+        documents: list[list[str]] = [[] for _ in texts]
+        for stem, row in base.execute("SELECT term, doc FROM v ORDER BY doc, offset"):
+            documents[row].append(stem)
+    finally:
+        base.close()
+    return documents
+
+
+def _unit(rows: Vectors) -> Vectors:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return (rows / np.where(lengths > 1e-12, lengths, 1.0)).astype(np.float32)
