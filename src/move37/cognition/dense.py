@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import re
 import sqlite3
 import zlib
 from collections import Counter
@@ -24,8 +25,11 @@ from move37.core.errors import ConfigError
 Vectors = NDArray[np.float32]
 MAX_CHARACTERS = 20_000
 STOPWORDS = frozenset(
-    "a an and are as at be but by for from has have in into is it its no not of on or so than that "
-    "the then their there they this to was what when where which while with without".split()
+    re.findall(
+        r"\w+",
+        "a an and are as at be but by for from has have in into is it its no not of on or so than that "
+        "the then their there they this to was what when where which while with without",
+    )
 )
 
 
