@@ -27,8 +27,8 @@ MAX_CHARACTERS = 20_000
 STOPWORDS = frozenset(
     re.findall(
         r"\w+",
-        "a an and are as at be but by for from has have in into is it its no not of on or so than that "
-        "the then their there they this to was what when where which while with without",
+        "a an and are as at be but by for from has have in into is it its no not of on or so than "
+        "that the then their there they this to was what when where which while with without",
     )
 )
 

@@ -46,7 +46,7 @@ class TextIndex(Protocol):
 
 
 class SqliteText:
-    """FTS5 with the Porter stemmer, ranked by BM25 with a weight per field; in memory, threadsafe."""
+    """FTS5 with the Porter stemmer, ranked by BM25 with weighted fields; in memory, threadsafe."""
 
     def __init__(self, weights: Sequence[float]) -> None:
         self._weights = tuple(weights)
