@@ -213,10 +213,20 @@ def test_free_code_that_resembles_nothing_is_refused_with_the_way_out(source):
 def test_a_reference_mixer_is_known_by_its_name():
     root = KnownCandidate(
         candidate=Candidate.of(
-            "class Mixer: ...\n", Idea(name="retnet", motivation="", mechanism="")
+            "class Mixer: ...\n",
+            Idea(name="retnet", motivation="", mechanism=""),
+            author="reference",
         )
     )
     assert researcher.propose(brief(parents=(root,))).candidate.parents == (root.candidate.id,)
+
+
+def test_free_code_that_borrows_the_name_of_a_reference_is_not_taken_for_it():
+    candidate = Candidate.of(
+        "class Mixer: ...\n", Idea(name="retnet", motivation="", mechanism=""), author="openai:x"
+    )
+    with pytest.raises(NoProposal, match="free code"):
+        researcher.propose(brief(parents=(KnownCandidate(candidate=candidate),)))
 
 
 def test_a_greedy_search_with_forty_trials_finds_the_strong_parts():

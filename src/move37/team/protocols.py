@@ -15,6 +15,9 @@ from move37.core.claims import Effect, Fitness, VerdictKind
 from move37.core.errors import Move37Error
 from move37.core.trial import Cost, Outcome, ProbeReport
 
+Curve = tuple[tuple[int, float], ...]
+"""(step, training loss): for looking at, never for claims."""
+
 
 class NoProposal(Move37Error):
     """A Researcher found nothing new within its bounded tries. Counted; the campaign goes on."""
@@ -37,6 +40,8 @@ class KnownCandidate:
     """Why, if it failed."""
     probe: ProbeReport | None = None
     cost: Cost | None = None
+    curve: Curve = ()
+    """Of its last search trial; empty if untried."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +55,11 @@ class CardHint:
     """Retrieval score scaled to [0, 1]."""
     title: str = ""
     text: str = ""
+    mechanism: str = ""
+    how: str = ""
+    """How to implement it."""
+    source: str = ""
+    """arXiv id or venue, and year."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,6 +70,50 @@ class LessonHint:
     credits: dict[str, float] = field(default_factory=dict)
     """Design element or edit -> how much it seems to help, in units of noise."""
     text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Calibration:
+    """How an author's earlier predictions fared."""
+
+    n: int
+    """Predicted signs that could be checked."""
+    hits: int
+    confidence: float
+    """Mean probability the author gave to its own signs."""
+    brier: float
+    """Mean squared error of those probabilities; saying 0.5 always scores 0.25."""
+
+
+class Bench(Protocol):
+    """What a role may try out and look up while it works. Answers are texts for a model to read.
+
+    It shows what its record shows and no more: the campaign as it stood when the step began.
+    """
+
+    def read_candidate(self, candidate_id: str) -> str:
+        """Return idea, results and source of a candidate, or who is known."""
+        ...
+
+    def diff_candidates(self, first_id: str, second_id: str) -> str:
+        """Return what differs between two sources."""
+        ...
+
+    def search_cards(self, query: str) -> str:
+        """Return the cards that fit a question."""
+        ...
+
+    def search_lessons(self, query: str) -> str:
+        """Return the lessons that fit a question."""
+        ...
+
+    def probe_draft(self, source: str) -> str:
+        """Run the admission probes on a draft."""
+        ...
+
+    def smoke_train(self, source: str) -> str:
+        """Train a draft for a few seconds; says how it went, and the training loss."""
+        ...
 
 
 class Mode(StrEnum):
@@ -85,6 +139,8 @@ class Brief:
     """The first is the one to be improved and compared with; at least one."""
     seed: int
     """Of every random choice in this proposal."""
+    index: int = -1
+    """The candidate's place in the campaign: names the conversation with a model."""
     references: tuple[KnownCandidate, ...] = ()
     cards: tuple[CardHint, ...] = ()
     lessons: tuple[LessonHint, ...] = ()
@@ -92,6 +148,21 @@ class Brief:
     known_ids: frozenset[str] = frozenset()
     """Ids of all candidates of the campaign: none of them may be proposed again."""
     mode: Mode = Mode.ANY
+    siblings: tuple[KnownCandidate, ...] = ()
+    """Earlier children of the first parent."""
+    failures: tuple[KnownCandidate, ...] = ()
+    """Candidates that gave no result, the newest last; `reason` says why."""
+    baseline: KnownCandidate | None = None
+    setting: str = ""
+    """Sizes, tasks and limits under which every layer is tried."""
+    vocabulary: str = ""
+    """The kernels a layer may build on: what each does, and its signature."""
+    calibration: Calibration | None = None
+    """Of the Researcher's own earlier predictions."""
+    remove: str = ""
+    """A design element of the first parent that is to be taken out and nothing else: an ablation
+    the Analyst asked for. Empty otherwise."""
+    bench: Bench | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -111,11 +182,16 @@ class Breakage:
     outcome: Outcome
     reason: str
     seed: int
+    index: int = -1
     probe: ProbeReport | None = None
     parent: Candidate | None = None
     """What it was made from; its repair must be something else."""
     known_ids: frozenset[str] = frozenset()
     """Ids that were tried already; a repair must have another one."""
+    setting: str = ""
+    vocabulary: str = ""
+    """As in `Brief`."""
+    bench: Bench | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,6 +205,9 @@ class Study:
     relatives: tuple[KnownCandidate, ...] = ()
     """Anything else that may differ in one element."""
     baseline: str = ""
+    index: int = -1
+    calibration: Calibration | None = None
+    """Of the author's earlier predictions, this one left out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -139,6 +218,10 @@ class Explanation:
     prediction_held: bool | None
     """None when nothing was predicted or nothing was measured."""
     credits: dict[str, float]
+    ablate: str = ""
+    """A design element whose worth only a trial without it can tell; empty: none is asked for."""
+    author: str = ""
+    """Who wrote the text; empty: the member that was asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -153,6 +236,11 @@ class Exhibit:
     cost: Cost | None = None
     baseline_cost: Cost | None = None
     baseline_source: str = ""
+    index: int = -1
+    anchors: tuple[str, ...] = ()
+    """Sources of well-known layers, the same all campaign: what a judge's scale is set by."""
+    seed: int = 0
+    """Of the order in which layers are shown."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -161,6 +249,27 @@ class Judgement:
 
     quality: float
     rubric: dict[str, float]
+    votes: dict[str, float] = field(default_factory=dict)
+    """Judge -> its quality, where several were asked."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """A new idea beside the known ones it may repeat."""
+
+    candidate: Candidate
+    nearest: tuple[Candidate, ...]
+    """The most alike by motivation first."""
+    index: int = -1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Opinion:
+    """Whether an idea was there before."""
+
+    same_as: str
+    """Id of the known candidate; empty: it is new."""
+    reason: str
 
 
 class Researcher(Protocol):
@@ -188,6 +297,14 @@ class Analyst(Protocol):
 
     def explain(self, study: Study) -> Explanation:
         """Return the lesson of one candidate. Changes no verdict: it is written afterwards."""
+        ...
+
+
+class Critic(Protocol):
+    """Gives the second opinion on novelty, where two motivations are close."""
+
+    def compare(self, comparison: Comparison) -> Opinion:
+        """Return whether the candidate is one of the known ones in other words."""
         ...
 
 

@@ -8,7 +8,7 @@ not a proof: a real ablation trains the layer without the element.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from move37.core.claims import Effect
 from move37.core.trial import Outcome
@@ -62,15 +62,28 @@ def quasi_ablation(subject: KnownCandidate, others: Sequence[KnownCandidate]) ->
     inverse of (squared error of the difference) x (number of elements) as weights.
     """
     own = element_set(subject)
-    sums: dict[str, float] = {}
-    weights: dict[str, float] = {}
+    pairs = []
     for other in {k.candidate.id: k for k in others}.values():
         theirs = element_set(other)
-        if own is None or theirs is None or subject.combined is None or other.combined is None:
-            continue
-        gained, lost = own - theirs, theirs - own
+        if own is not None and theirs is not None:
+            pairs.append((other, own - theirs, theirs - own))
+    return share_differences(subject, pairs)
+
+
+def share_differences(
+    subject: KnownCandidate, pairs: Iterable[tuple[KnownCandidate, set[str], set[str]]]
+) -> dict[str, float]:
+    """Return each element's share in the differences to relatives, in units of noise.
+
+    Args:
+        subject: the candidate that is explained.
+        pairs: a relative, the elements only the subject has, the elements only the relative has.
+    """
+    sums: dict[str, float] = {}
+    weights: dict[str, float] = {}
+    for other, gained, lost in pairs:
         n = len(gained) + len(lost)
-        if not 1 <= n <= MAX_DIFFERENCE:
+        if subject.combined is None or other.combined is None or not 1 <= n <= MAX_DIFFERENCE:
             continue
         difference = subject.combined.mean - other.combined.mean
         variance = standard_error(subject.combined) ** 2 + standard_error(other.combined) ** 2

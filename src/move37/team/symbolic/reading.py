@@ -23,7 +23,8 @@ def own_description(candidate: Candidate) -> Description | None:
     """
     if candidate.idea.description:
         return canonical(from_json(candidate.idea.description))
-    return library_description(candidate.idea.name) if candidate.idea.name in LIBRARY else None
+    is_known = candidate.author == "reference" and candidate.idea.name in LIBRARY
+    return library_description(candidate.idea.name) if is_known else None
 
 
 def nearest_description(candidate: Candidate) -> tuple[str, Description] | None:
