@@ -298,3 +298,17 @@ class TestContenders:
             Pull(arm="op c", reward=0.0),
             Pull(arm="op d", reward=0.0),
         )
+
+
+def test_the_rule_without_memory_takes_roots_only():
+    pool = population([1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    choices = draws("roots", pool, 50)
+    assert set(parents(choices)) == {"root"}
+    assert all(choice.references == () for choice in choices)
+
+
+def test_the_greedy_rule_takes_the_fittest_and_nobody_else():
+    pool = population([1.0, 6.0, 3.0])
+    choices = draws("greedy", pool, 50)
+    assert set(parents(choices)) == {"c1"}
+    assert all(choice.references == () for choice in choices)

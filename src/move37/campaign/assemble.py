@@ -33,6 +33,7 @@ from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
 from move37.memory.selection import rule_by_name
 from move37.team.symbolic.analyst import SymbolicAnalyst
+from move37.team.symbolic.control import RandomResearcher
 from move37.team.symbolic.description import to_json
 from move37.team.symbolic.engineer import SymbolicEngineer
 from move37.team.symbolic.judge import SymbolicJudge
@@ -301,7 +302,7 @@ def make_team(config: TeamConfig) -> Team:
         UnknownName: no such member.
     """
     members = {
-        "researcher": {"symbolic": SymbolicResearcher},
+        "researcher": {"symbolic": SymbolicResearcher, "random": RandomResearcher},
         "engineer": {"symbolic": SymbolicEngineer},
         "analyst": {"symbolic": SymbolicAnalyst},
         "judge": {"symbolic": SymbolicJudge},

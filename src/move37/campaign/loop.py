@@ -6,6 +6,7 @@ import contextlib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from move37.campaign import results
+from move37.campaign.results import trained_tokens
 from move37.campaign.step import propose, take_step
 from move37.campaign.workshop import OutOfBudget, Workshop
 from move37.memory.state import State
@@ -57,7 +58,11 @@ def _may_begin(workshop: Workshop, index: int, done: set[int]) -> bool:
     seen = index - workshop.config.search.lag
     reserve = results.confirmation_seconds(workshop)
     in_time = workshop.watch.may_search(index, reserve_seconds=reserve)
-    return in_time and all(i in done for i in range(seen))
+    if not in_time or not all(i in done for i in range(seen)):
+        return False
+    limit = workshop.config.budget.search_tokens
+    state = workshop.ledger.state(before_index=seen)  # not what is in flight: the lag rule
+    return limit is None or sum(trained_tokens(workshop.preset, state).values()) < limit
 
 
 def finished(state: State) -> frozenset[int]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from move37.campaign.workshop import Workshop
 from move37.core.claims import Effect
+from move37.core.config import Preset
 from move37.core.trial import Cost, Outcome, ProbeReport, Stage, Trial
 from move37.evidence.effects import Comparison, compare
 from move37.memory.state import Entry, State
@@ -75,6 +76,34 @@ def final_comparison(workshop: Workshop, state: State, candidate_id: str) -> Com
     """Compare with the baseline after the whole schedule; None if it never got there."""
     level = workshop.level(len(workshop.preset.rungs) - 1)
     return comparison_at(workshop, state, candidate_id, level=level)
+
+
+def trained_tokens(preset: Preset, state: State) -> dict[int, int]:
+    """Return the training tokens of search trials by candidate's index; roots (-1) left out.
+
+    A failed trial counts in full, up to the rung that it was on its way to.
+    """
+    tokens: dict[int, int] = {}
+    for entry in state.entries.values():
+        if entry.index >= 0:
+            used = sum(_tokens_of(preset, entry, trial) for trial in entry.trials.values())
+            tokens[entry.index] = tokens.get(entry.index, 0) + used
+    return tokens
+
+
+def _tokens_of(preset: Preset, entry: Entry, trial: Trial) -> int:
+    spec = trial.spec
+    if spec.stage is not Stage.SEARCH:
+        return 0
+    if trial.measurement:
+        return trial.measurement.cost.tokens
+    below = [
+        preset.rungs[s.rung].steps
+        for s, t in entry.trials.items()
+        if (s.stage, s.seed) == (spec.stage, spec.seed) and s.rung < spec.rung and t.measurement
+    ]
+    n_steps = preset.rungs[spec.rung].steps - max(below, default=0)
+    return n_steps * preset.training.batch_size * preset.training.length
 
 
 def known(workshop: Workshop, state: State, entry: Entry) -> KnownCandidate:

@@ -101,13 +101,13 @@ def _root_verdict(workshop: Workshop, journal: Journal, root: Candidate) -> None
     journal.once(VerdictReached, reach, match={"candidate_id": root.id})
 
 
-def confirm(workshop: Workshop, pool: Executor, *, most: int = 8) -> None:
+def confirm(workshop: Workshop, pool: Executor) -> None:
     """Test the most promising candidates with fresh seeds, until time or candidates run out.
 
     Candidates come by shrunk search effect; each is one test of the online false-discovery control,
     whose level is fixed when the test starts and counts every earlier test of the campaign.
     """
-    for entry in _to_confirm(workshop)[:most]:
+    for entry in _to_confirm(workshop)[: workshop.config.evidence.confirm_most]:
         if not _has_time(workshop, n_trainings=_one_more(workshop)):
             return
         try:

@@ -120,6 +120,9 @@ class BudgetConfig(_Section):
 
     wall_seconds: PositiveFloat = 480.0
     max_candidates: PositiveInt | None = None
+    search_tokens: PositiveInt | None = None
+    """Training tokens of the search, roots left out: no candidate begins once those that it may
+    see have used them. Unlike time it does not depend on the machine; for matched campaigns."""
     confirm_share: Annotated[float, Field(ge=0, le=0.9)] = 0.3
     """Part of the wall clock kept for confirmation with fresh seeds."""
 
@@ -146,6 +149,8 @@ class EvidenceConfig(_Section):
     """False-discovery level of the gallery, over the whole life of the campaign."""
     confirm_seeds_min: PositiveInt = 4
     confirm_seeds_max: PositiveInt = 8
+    confirm_most: Annotated[int, Field(ge=0)] = 8
+    """Candidates that one session tests with fresh seeds at most; 0: it only searches."""
     drop_below: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """Racing drops a candidate whose probability of beating the bar is below this."""
     fitness: str = "composite"

@@ -55,7 +55,7 @@ def command(config: CampaignConfig, *, sandboxed: bool) -> str:
     """Return the command line that runs this campaign; flags alone where they can say it all."""
     words = ["move37", "run"]
     default = CampaignConfig()
-    rest = {"budget": {"confirm_share"}} | {
+    rest = {"budget": {"confirm_share", "search_tokens"}} | {
         key: True for key in CampaignConfig.model_fields if key not in FLAGS
     }
     if config.model_dump(include=rest) != default.model_dump(include=rest):

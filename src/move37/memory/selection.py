@@ -190,6 +190,24 @@ def random(
     return parents, _others(pool, parents, draw.n_references, rng)
 
 
+def roots(
+    pool: Sequence[Contender], draw: Draw, rng: np.random.Generator
+) -> tuple[list[Contender], list[Contender]]:
+    """Draw roots only, whatever was found since: best-of-N without memory, a control arm."""
+    parents, references = _from_roots(pool, draw, rng)
+    return parents, [c for c in references if c.index < 0]
+
+
+def greedy(
+    pool: Sequence[Contender], draw: Draw, rng: np.random.Generator
+) -> tuple[list[Contender], list[Contender]]:
+    """Take the fittest so far and nobody else: a (1+1) hill climb, a control arm."""
+    measured = [c for c in pool if c.fitness is not None]
+    if not measured:
+        return _from_roots(pool, draw, rng)
+    return _ranked(measured, _fitness)[: draw.n_parents], []
+
+
 RULES: dict[str, Rule] = {
     "top_ten": top_ten,
     "asi_arch": partial(top_ten, cold_start=200, batch=50),
@@ -198,6 +216,8 @@ RULES: dict[str, Rule] = {
     "islands": islands,
     "pareto": pareto,
     "random": random,
+    "roots": roots,
+    "greedy": greedy,
 }
 """`asi_arch` is `top_ten` with the published constants: 200 candidates from the roots, then a pool
 refreshed every 50."""
