@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from move37.core.candidate import Candidate, Idea
-from move37.core.events import Event
+from move37.core.events import CallEnded, CallJudged, Event, ModelCalled, ProposalFailed
 from move37.core.trial import Outcome, Trial
 from move37.memory.codec import KINDS
 from move37.testing.store_contract import candidate, journey, opening
@@ -51,6 +51,38 @@ def records(kind: type) -> SearchStrategy[typing.Any]:
         done = st.builds(kind, outcome=st.just(Outcome.COMPLETED), measurement=some, **names)
         return st.one_of(done, st.builds(kind, outcome=outcome, **names))
     return st.builds(kind, **names)
+
+
+def asking() -> list[Event]:
+    """A conversation with a language model, and a proposal that came to nothing: later kinds."""
+    said = ModelCalled(
+        index=0,
+        call_id="0-researcher-0",
+        role="researcher",
+        turn=0,
+        model="openai:gpt",
+        served_by="gpt-1",
+        family="gpt",
+        effort="low",
+        outcome="replied",
+        reason="",
+        input_tokens=900,
+        cached_tokens=0,
+        output_tokens=80,
+        reasoning_tokens=20,
+        dollars=0.0125,
+        is_priced=True,
+        seconds=1.5,
+        key="aa",
+        request="bb",
+        reply="cc",
+    )
+    whose = {"index": 0, "call_id": said.call_id, "role": said.role}
+    ended = CallEnded(
+        **whose, model=said.model, effort="low", outcome="answered", reason="", n_requests=1
+    )
+    judged = CallJudged(**whose, measure="probes_passed", success=False)
+    return [said, ended, judged, ProposalFailed(index=1, reason="only prose")]
 
 
 def any_events() -> SearchStrategy[Event]:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from memory_events import FLOATS, any_events
+from memory_events import FLOATS, any_events, asking
 
 from move37.core.errors import LedgerError
 from move37.core.events import JudgementGiven, SessionClosed, TrialFinished
@@ -67,8 +67,8 @@ def test_the_spelling_is_canonical_and_pinned():
     )
 
 
-def test_the_story_has_every_kind_of_event():
-    assert {kind_of(event) for event in story()} == set(KINDS)
+def test_the_stories_have_every_kind_of_event():
+    assert {kind_of(event) for event in [*story(), *asking()]} == set(KINDS)
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf")])

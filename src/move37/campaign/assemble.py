@@ -21,9 +21,10 @@ from move37.campaign.workshop import CAMPAIGN, Team, Workshop
 from move37.cognition.cards import shipped_cards
 from move37.cognition.library import Library
 from move37.core.candidate import Candidate, Idea, check_source
-from move37.core.config import CampaignConfig, Preset, TeamConfig
+from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import ConfigError, LedgerError, SourceError, UnknownName
 from move37.core.events import CampaignStarted, Event, RootAdded, SessionOpened
+from move37.core.team import TeamConfig
 from move37.evidence.fitness import composite_by_name
 from move37.lab.laboratory import Laboratory
 from move37.lab.references import reference_candidate, reference_names

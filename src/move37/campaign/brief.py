@@ -98,6 +98,7 @@ def _propose(
             task_names=tuple(task.name for task in workshop.preset.tasks),
             known_ids=_known_ids(workshop, state, parents.index),
             seed=step_seed(workshop, parents.index, "propose"),
+            index=parents.index,
         )
     )
     return CandidateProposed(
@@ -132,6 +133,7 @@ def repair(
             outcome=failure.outcome,
             reason=failure.reason,
             seed=step_seed(workshop, journal.index, f"repair {broken.id}"),
+            index=journal.index,
             probe=failure.probes,
             parent=parent.candidate if parent else None,
             known_ids=frozenset(state.candidates) | _at_index(workshop, journal.index),
@@ -157,6 +159,7 @@ def assess(workshop: Workshop, journal: Journal, candidate: Candidate) -> Judgem
             cost=last_cost(entry),
             baseline_cost=last_cost(baseline),
             baseline_source=baseline.candidate.source,
+            index=journal.index,
         )
     )
     return JudgementGiven(
@@ -185,6 +188,7 @@ def explain(
             parent=known(workshop, state, parent) if parent else None,
             siblings=tuple(known(workshop, state, entry) for entry in siblings[-8:]),
             baseline=workshop.config.baseline,
+            index=journal.index,
         )
     )
     return LessonWritten(

@@ -17,7 +17,7 @@ from move37.core.budget import Limits
 from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
 from move37.core.config import CampaignConfig, Preset
-from move37.core.errors import LabError, Move37Error
+from move37.core.errors import LabError, Move37Error, Stopped
 from move37.core.events import TrialFinished, TrialStarted
 from move37.core.trial import Outcome, ProbeReport, Stage, Trial, TrialSpec
 from move37.lab.laboratory import Laboratory
@@ -31,10 +31,6 @@ from move37.team.protocols import Analyst, Engineer, Judge, Researcher
 PROBE_LIMITS = Limits(wall_seconds=60.0, cpu_seconds=30.0, memory_bytes=2**30)
 CAMPAIGN = -1
 """The index of events that belong to the campaign as a whole."""
-
-
-class Stopped(Move37Error):
-    """Somebody asked to stop: whatever was going on is dropped, and taken up again on resume."""
 
 
 class OutOfBudget(Move37Error):

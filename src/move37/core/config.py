@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
+from move37.core.team import TeamConfig
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -125,6 +127,10 @@ class BudgetConfig(_Section):
     see have used them. Unlike time it does not depend on the machine; for matched campaigns."""
     confirm_share: Annotated[float, Field(ge=0, le=0.9)] = 0.3
     """Part of the wall clock kept for confirmation with fresh seeds."""
+    dollars: PositiveFloat | None = None
+    """What language models may cost, over all sessions; the search ends where it is reached."""
+    tokens: PositiveInt | None = None
+    """Tokens that language models may read and write, over all sessions."""
 
 
 class SearchConfig(_Section):
@@ -163,15 +169,6 @@ class EvidenceConfig(_Section):
                 f"confirm_seeds_max={self.confirm_seeds_max}"
             )
         return self
-
-
-class TeamConfig(_Section):
-    """Who proposes, repairs, explains and judges."""
-
-    researcher: str = "symbolic"
-    engineer: str = "symbolic"
-    analyst: str = "symbolic"
-    judge: str = "symbolic"
 
 
 class CampaignConfig(_Section):

@@ -52,3 +52,11 @@ class ReportError(Move37Error):
 
 class ReplyError(Move37Error):
     """A language model's reply that cannot be used. Counted and bounded, never fatal."""
+
+
+class Stopped(Move37Error):
+    """Somebody asked to stop: whatever was going on is dropped, and taken up again on resume."""
+
+
+class OutOfFunds(Move37Error):
+    """Language models have used all they may: tokens, money or time. The search ends."""

@@ -65,6 +65,8 @@ class CandidateStarted:
 
     index: int
     driver: str
+    arm: str = ""
+    """`team` or `control`, where language models play; empty where there is no choice."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,6 +96,14 @@ class CandidateProposed:
     candidate: Candidate
     operator: str
     """How it was made: `mutate:decay`, `crossover`, `propose`."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProposalFailed:
+    """A language model gave nothing that could be tried: this index has no candidate."""
+
+    index: int
+    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,6 +197,74 @@ class LessonWritten:
     author: str = "symbolic"
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ModelCalled:
+    """One request to a language model and what came back. Texts are artefacts, by digest."""
+
+    index: int
+    call_id: str
+    """The conversation it belongs to."""
+    turn: int
+    """Its place among the requests of the conversation, tries counted, from 0."""
+    role: str
+    model: str
+    """Provider and model that was asked: `openai:gpt-5.4`."""
+    served_by: str
+    """Model that says it answered; empty if none did."""
+    family: str
+    effort: str
+    """Reasoning effort that was asked for."""
+    outcome: str
+    """`replied`, `truncated`, `refused`, `unavailable`, `limited`, `rejected` or `garbled`."""
+    reason: str
+    """Why, if it did not reply."""
+    input_tokens: int
+    cached_tokens: int
+    """Of the input, read from the provider's cache."""
+    output_tokens: int
+    """Reasoning included."""
+    reasoning_tokens: int
+    dollars: float
+    """0 where no price is known; then `is_priced` is False."""
+    is_priced: bool
+    seconds: float
+    key: str
+    """Digest of what the request says, leaving out times and ids: equal questions have equal keys.
+    """
+    request: str
+    """Digest of the request's artefact."""
+    reply: str
+    """Digest of the reply's artefact; empty if there was none."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallEnded:
+    """One conversation with a language model is over."""
+
+    index: int
+    call_id: str
+    role: str
+    model: str
+    effort: str
+    outcome: str
+    """`answered`, or why there is no answer: `unusable`, `truncated`, `refused`, `unavailable`,
+    `rejected`, `too_long`."""
+    reason: str
+    n_requests: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CallJudged:
+    """What became of a model's answer: not an opinion, a fact that came later."""
+
+    index: int
+    call_id: str
+    role: str
+    measure: str
+    """What was looked at: `probes_passed`, `repair_ran`, `prediction_held`."""
+    success: bool
+
+
 Event: TypeAlias = (
     CampaignStarted
     | SessionOpened
@@ -205,4 +283,8 @@ Event: TypeAlias = (
     | VerdictReached
     | JudgementGiven
     | LessonWritten
+    | ModelCalled
+    | CallEnded
+    | CallJudged
+    | ProposalFailed
 )
