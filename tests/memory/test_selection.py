@@ -89,7 +89,7 @@ def test_a_campaign_can_begin_from_one_root(rule):
     )
 
 
-@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("rule", sorted(RULES.keys() - {"greedy", "roots"}))  # no chance in them
 def test_another_seed_or_index_may_choose_otherwise(rule):
     pool = population(list(np.linspace(0, 1, 60)), task_effects={"a": 1.0})
     by_seed = {choose(rule, pool, seed=s, index=1000) for s in range(30)}

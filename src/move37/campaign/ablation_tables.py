@@ -17,8 +17,7 @@ from move37.core.claims import Effect
 from move37.evidence.effects import effect_of
 
 HEADINGS = (
-    "arm", "campaigns", "winner's effect [95 %]", "less the default's [95 %]", "against default",
-    "no winner", "candidates", "CPU min",
+    "arm", "winner afresh [95 %]", "less default's [95 %]", "", "none", "tried", "CPU min",
 )  # fmt: skip
 
 
@@ -57,9 +56,16 @@ def _standing(difference: Effect | None) -> str:
 
 def table_of(ablation: Ablation, *, budget: int) -> Table:
     """Return the answer as a table for the terminal."""
-    table = Table(title=caption(ablation, budget), title_justify="left", box=SIMPLE_HEAD)
+    table = Table(
+        title=caption(ablation, budget),
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        collapse_padding=True,
+    )
     for number, heading in enumerate(HEADINGS):
-        table.add_column(heading, justify="left" if number == 0 else "right")
+        table.add_column(heading, justify="left" if number == 0 else "right", no_wrap=True)
     for row in rows_of(ablation, budget=budget):
         table.add_row(*_cells(row))
     return table
@@ -83,8 +89,8 @@ def caption(ablation: Ablation, budget: int) -> str:
     return (
         f"Preset {ablation.preset.name}, {budget:,} trained tokens a search, "
         f"{len(plan.seeds)} campaign seeds, winners measured on {plan.n_fresh} fresh seeds; "
-        f"effect over {plan.base.baseline} in noise units; intervals are not corrected for "
-        f"{len(plan.arms) - 1} comparisons"
+        f"effect over {plan.base.baseline} in noise units; none: campaigns without a winner; "
+        f"intervals are not corrected for {len(plan.arms) - 1} comparisons"
     )
 
 
@@ -131,7 +137,6 @@ def _campaign(result: Result) -> dict[str, Any]:
 def _cells(row: dict[str, Any]) -> list[str]:
     return [
         row["arm"],
-        str(row["n_campaigns"]),
         effect_words(row["quality"]),
         effect_words(row["difference"]) if row["difference"] else "",
         row["standing"],
