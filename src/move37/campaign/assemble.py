@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import fcntl
 import json
 import os
@@ -17,14 +18,14 @@ from pathlib import Path
 from move37 import __version__
 from move37.campaign.settings import load_preset
 from move37.campaign.stopping import Stopwatch, used_before
-from move37.campaign.workshop import CAMPAIGN, Team, Workshop
+from move37.campaign.team import make_team, open_desk
+from move37.campaign.workshop import CAMPAIGN, Workshop
 from move37.cognition.cards import shipped_cards
 from move37.cognition.library import Library
 from move37.core.candidate import Candidate, Idea, check_source
 from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import ConfigError, LedgerError, SourceError, UnknownName
 from move37.core.events import CampaignStarted, Event, RootAdded, SessionOpened
-from move37.core.team import TeamConfig
 from move37.evidence.fitness import composite_by_name
 from move37.lab.laboratory import Laboratory
 from move37.lab.references import reference_candidate, reference_names
@@ -33,13 +34,11 @@ from move37.memory.artefacts import Artefacts
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
 from move37.memory.selection import rule_by_name
-from move37.team.symbolic.analyst import SymbolicAnalyst
-from move37.team.symbolic.control import RandomResearcher
+from move37.team.models.calls import MakeModel
+from move37.team.models.preflight import check_team
+from move37.team.models.tape import Tape
 from move37.team.symbolic.description import to_json
-from move37.team.symbolic.engineer import SymbolicEngineer
-from move37.team.symbolic.judge import SymbolicJudge
 from move37.team.symbolic.library import library_description, library_names
-from move37.team.symbolic.researcher import SymbolicResearcher
 
 SECRET_BYTES = 32
 LEDGER = "ledger.db"
@@ -140,9 +139,21 @@ def stored_config(ledger: Ledger) -> CampaignConfig:
 
 @contextmanager
 def open_workshop(
-    config: CampaignConfig, folder: RunFolder, *, unsandboxed: bool = False
+    config: CampaignConfig,
+    folder: RunFolder,
+    *,
+    unsandboxed: bool = False,
+    make_model: MakeModel | None = None,
+    tape: Tape | None = None,
 ) -> Iterator[Workshop]:
     """Open or begin a campaign and everything it works with; close all of it at the end.
+
+    Args:
+        config: the campaign.
+        folder: where it lives.
+        unsandboxed: candidates run with the user's rights.
+        make_model: who answers in place of the team's providers.
+        tape: of a replay; nobody else answers.
 
     Raises:
         ConfigError: a name in the config means nothing.
@@ -150,6 +161,8 @@ def open_workshop(
     """
     preset = load_preset(config.preset)
     check_names(config, preset, is_new=not folder.is_begun())
+    if make_model is None and tape is None:
+        check_team(config.team, needs_prices=config.budget.dollars is not None)
     training = preset.training
     with (
         Laboratory(  # first: where there is no sandbox nothing is written
@@ -165,15 +178,19 @@ def open_workshop(
         def member(name: str) -> Candidate:
             return stored.get(Path(name).stem) or find_candidate(name)
 
+        artefacts = Artefacts(folder.path / "artefacts")
+        watch = Stopwatch(config.budget, used_seconds=used)
+        desk = open_desk(config, ledger, artefacts, watch, make_model=make_model, tape=tape)
         workshop = Workshop(
             config=config,
             preset=preset,
             ledger=ledger,
-            artefacts=Artefacts(folder.path / "artefacts"),
+            artefacts=artefacts,
             laboratory=laboratory,
-            team=make_team(config.team),
+            team=make_team(config.team, desk),
+            desk=desk,
             library=Library(shipped_cards()),
-            watch=Stopwatch(config.budget, used_seconds=used),
+            watch=watch,
             roots=tuple(member(name) for name in config.roots),
             baseline=member(config.baseline),
             opponents=tuple(member(name) for name in config.opponents),
@@ -181,7 +198,8 @@ def open_workshop(
             driver=f"{socket.gethostname()}:{os.getpid()}",
         )
         _begin(workshop, sandboxed=not unsandboxed)
-        yield workshop
+        with contextlib.closing(desk) if desk else contextlib.nullcontext():
+            yield workshop
 
 
 def check_preset(ledger: Ledger, preset: Preset) -> None:
@@ -294,27 +312,6 @@ def read_layer(path: Path) -> str:
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         raise SourceError(f"{path} cannot be read as Python: {error}") from error
     return source
-
-
-def make_team(config: TeamConfig) -> Team:
-    """Return the members that the config names.
-
-    Raises:
-        UnknownName: no such member.
-    """
-    members = {
-        "researcher": {"symbolic": SymbolicResearcher, "random": RandomResearcher},
-        "engineer": {"symbolic": SymbolicEngineer},
-        "analyst": {"symbolic": SymbolicAnalyst},
-        "judge": {"symbolic": SymbolicJudge},
-    }
-    chosen = {}
-    for role, known in members.items():
-        name = getattr(config, role)
-        if name not in known:
-            raise UnknownName.of(role, name, known)
-        chosen[role] = known[name]()
-    return Team(**chosen)
 
 
 def machine() -> dict[str, str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from move37.campaign import results
 from move37.campaign.results import trained_tokens
 from move37.campaign.step import propose, take_step
 from move37.campaign.workshop import OutOfBudget, Workshop
+from move37.core.errors import OutOfFunds
 from move37.memory.state import State
 from move37.team.protocols import NoProposal
 
@@ -21,12 +21,15 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
 
     Raises:
         NoProposal: the Researcher has nothing new; everything in flight was brought to its end.
+        OutOfFunds: language models have used all they may; candidates that still need one are taken
+            up when they may use more.
         Stopped: Ctrl-C; what was in flight is taken up again by the next session.
         LabError, LedgerError: the laboratory or the ledger is broken.
     """
     done = set(finished(workshop.ledger.state()))
     running: dict[Future[None], int] = {}
-    index, exhausted = 0, None
+    exhausted: NoProposal | OutOfFunds | None = None
+    index = 0
     while True:
         while index in done:
             index += 1
@@ -37,7 +40,7 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
         ):
             try:
                 propose(workshop, index)
-            except NoProposal as error:
+            except (NoProposal, OutOfFunds) as error:
                 exhausted = error
                 continue
             running[pool.submit(take_step, workshop, index)] = index
@@ -47,9 +50,13 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
             break
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             finished_index = running.pop(future)
-            with contextlib.suppress(OutOfBudget):
+            try:
                 future.result()
                 done.add(finished_index)
+            except OutOfBudget:
+                pass
+            except OutOfFunds as error:
+                exhausted = error
     if exhausted is not None:
         raise exhausted
 

@@ -15,6 +15,7 @@ from move37.campaign import stages
 from move37.campaign.loop import finished, search
 from move37.campaign.progress import Progress, advance
 from move37.campaign.workshop import Stopped, Workshop
+from move37.core.errors import OutOfFunds
 from move37.core.events import SessionClosed
 from move37.team.protocols import NoProposal
 
@@ -28,6 +29,7 @@ class Ending(StrEnum):
     CANDIDATES = "all candidates were tried"
     STOPPED = "stopped by hand"
     EXHAUSTED = "the researcher has nothing new to propose"
+    FUNDS = "the language models have used all they may"
 
 
 class Session(threading.Thread):
@@ -68,6 +70,8 @@ class Session(threading.Thread):
             search(workshop, pool)
         except NoProposal as error:
             ending, self.note = Ending.EXHAUSTED, str(error)
+        except OutOfFunds as error:
+            ending, self.note = Ending.FUNDS, str(error)
         self.stage = "confirming"
         stages.confirm(workshop, pool)
         self.stage = "comparing"

@@ -56,14 +56,19 @@ def take_step(workshop: Workshop, index: int) -> None:
 
 
 def visible(workshop: Workshop, index: int) -> State:
-    """Return what candidate `index` may know: the results of those far enough before it."""
-    return workshop.ledger.state(before_index=index - workshop.config.search.lag)
+    """Return what candidate `index` may know: results of its arm, of those far enough before it."""
+    state = workshop.ledger.state(before_index=index - workshop.config.search.lag)
+    arm = workshop.arm(index)
+    return state.only(lambda i: workshop.arm(i) == arm) if arm else state
 
 
 def propose(workshop: Workshop, index: int) -> Candidate:
     """Choose parents, read cards, propose. Done in the order of indices: no proposal twice."""
     journal, state = Journal(workshop.ledger, index), visible(workshop, index)
-    journal.once(CandidateStarted, lambda: CandidateStarted(index=index, driver=workshop.driver))
+    journal.once(
+        CandidateStarted,
+        lambda: CandidateStarted(index=index, driver=workshop.driver, arm=workshop.arm(index)),
+    )
     parents = journal.once(ParentsChosen, lambda: rules.choose_parents(workshop, state, index))
     cards = journal.once(CardsRead, lambda: brief.read_cards(workshop, state, parents))
     made = journal.once(CandidateProposed, lambda: brief.propose(workshop, state, parents, cards))

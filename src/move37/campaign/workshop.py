@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from move37.campaign.stopping import Stopwatch
+from move37.campaign.team import Team, arm_of
 from move37.cognition.library import Library
 from move37.core.budget import Limits
 from move37.core.candidate import Candidate
@@ -26,7 +27,7 @@ from move37.lab.trials import TrialRequest, run_trial
 from move37.memory.artefacts import Artefacts
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
-from move37.team.protocols import Analyst, Engineer, Judge, Researcher
+from move37.team.models.desk import Desk
 
 PROBE_LIMITS = Limits(wall_seconds=60.0, cpu_seconds=30.0, memory_bytes=2**30)
 CAMPAIGN = -1
@@ -35,16 +36,6 @@ CAMPAIGN = -1
 
 class OutOfBudget(Move37Error):
     """The clock ran out in the middle of a candidate: the next session goes on with it."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Team:
-    """Who proposes, repairs, explains and judges."""
-
-    researcher: Researcher
-    engineer: Engineer
-    analyst: Analyst
-    judge: Judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +57,8 @@ class Workshop:
     secret: bytes
     """Drawn once per campaign; seeds of held-out data depend on it."""
     driver: str
+    desk: Desk | None = None
+    """Where language models are asked; None for a team without."""
     effects: dict[tuple[str, int], float | None] = field(default_factory=dict)
     """Combined search effect of finished candidates by id and level, as far as asked for."""
 
@@ -73,6 +66,10 @@ class Workshop:
     def n_workers(self) -> int:
         """Trials side by side: one a core, unless the config says otherwise."""
         return self.config.workers or len(os.sched_getaffinity(0))
+
+    def arm(self, index: int) -> str:
+        """Return which arm makes a candidate: `team`, `control`, or nothing where there is one."""
+        return arm_of(self.config.team, index)
 
     def search_seed(self, k: int) -> int:
         """Return the k-th seed that search uses."""

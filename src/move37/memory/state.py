@@ -7,7 +7,7 @@ kept apart, so that `before(n)` is the same whatever else was in flight: SearchC
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypeVar
@@ -17,6 +17,8 @@ from move37.core.candidate import Candidate
 from move37.core.claims import Fitness, Verdict
 from move37.core.errors import LedgerError
 from move37.core.events import (
+    CallEnded,
+    CallJudged,
     CampaignStarted,
     CandidateProposed,
     CandidateRepaired,
@@ -25,6 +27,7 @@ from move37.core.events import (
     Event,
     JudgementGiven,
     LessonWritten,
+    ModelCalled,
     NoveltyJudged,
     ParentsChosen,
     ProbesRan,
@@ -40,6 +43,8 @@ from move37.memory.subject import introduces, subject
 
 E = TypeVar("E", bound=Event)
 Opening = CandidateStarted | ParentsChosen | CardsRead
+Conversation = ModelCalled | CallEnded | CallJudged
+"""What was said to whom: about no candidate, and nothing that a choice is made from."""
 Session = CampaignStarted | SessionOpened | SessionClosed
 
 
@@ -244,6 +249,14 @@ class State:
             sessions=self.sessions,
         )
 
+    def only(self, wanted: Callable[[int], bool]) -> State:
+        """Keep only some indices, and what the campaign itself (roots) produced."""
+        return State(
+            entries={k: e for k, e in self.entries.items() if e.index < 0 or wanted(e.index)},
+            openings={i: o for i, o in self.openings.items() if wanted(i)},
+            sessions=self.sessions,
+        )
+
 
 def fold(events: Iterable[Event], *, start: State | None = None) -> State:
     """Add events to what is known.
@@ -260,6 +273,8 @@ def fold(events: Iterable[Event], *, start: State | None = None) -> State:
     for event in events:
         if isinstance(event, Session):
             sessions += (event,)
+        elif isinstance(event, Conversation):
+            continue
         elif isinstance(event, Opening):
             openings[event.index] = (*openings.get(event.index, ()), event)
         else:
