@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+from importlib.util import find_spec
+from pathlib import Path
+
 import pytest
 
 from move37.cognition.cards import read_cards, shipped_cards
@@ -11,15 +15,55 @@ from move37.team.symbolic.edits import EDITS
 
 CARDS = shipped_cards()
 LIBRARY = Library(CARDS)
+N_CARDS = 103
+N_PAPERS = 84
+"""May only grow."""
 
 
 def test_every_card_has_a_source():
     assert all(card.arxiv or card.venue for card in CARDS)
-    assert len(CARDS) >= 18
+    assert len(CARDS) >= N_CARDS
+    assert len({(card.arxiv or card.venue, card.title) for card in CARDS}) >= N_PAPERS
+
+
+def test_every_card_is_whole():
+    for card in CARDS:
+        assert card.pitfalls, card.id
+        assert card.cost, card.id
+        assert card.theme, card.id
+        assert card.checked != "user", card.id
+
+
+def test_no_two_cards_say_the_same():
+    for field in ("claim", "mechanism", "when", "how"):
+        texts = [getattr(card, field).lower() for card in CARDS]
+        assert len(texts) == len(set(texts)), field
+
+
+def test_no_paper_has_two_files():
+    sources = {card.arxiv or card.venue: card.title for card in CARDS}
+    titles = {card.title: card.arxiv or card.venue for card in CARDS}
+    assert len(sources) == len(titles)
+    assert all(titles[title] == source for source, title in sources.items())
 
 
 def test_every_suggested_edit_exists():
     assert {edit for card in CARDS for edit in card.edits} <= set(EDITS)
+
+
+def test_every_named_kernel_exists():
+    tree = ast.parse(
+        Path(find_spec("move37.arena").origin)
+        .with_name("kernels")
+        .joinpath("__init__.py")
+        .read_text()
+    )
+    (exported,) = (
+        ast.literal_eval(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+    )
+    assert {kernel for card in CARDS for kernel in card.kernels} <= set(exported)
 
 
 @pytest.mark.parametrize(
@@ -84,6 +128,8 @@ def test_a_card_is_read_with_its_source():
         ("claim =", "clam =", "claim"),
         ('id = "some-card"', 'id = "Some Card"', "id"),
         ("[[cards]]", "[[cards]", "not valid TOML"),
+        ("year = 2024", "year = 2023", "of the year 2024, not 2023"),
+        ("2401.00001", "2413.00001", "arxiv"),
     ],
 )
 def test_a_malformed_card_is_refused(old, new, words):

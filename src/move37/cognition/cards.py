@@ -1,87 +1,126 @@
 """One card: a cited piece of knowledge, its form checked. A card without a source is refused.
 
-A file of cards is TOML, one paper a file:
+A shipped file of cards is TOML, one paper a file, in a folder that names the theme:
 
     title = "Gated Delta Networks: Improving Mamba2 with Delta Rule"
     authors = "Yang, Kautz, Hatamizadeh"
     year = 2024
     arxiv = "2412.06464"
+    checked = "abstract"
 
     [[cards]]
     id = "gated-delta-rule"
     claim = "…"
     …
+
+A user's own cards are Markdown (`handwritten.py`).
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from importlib.resources.abc import Traversable
-from typing import Annotated
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from move37.core.errors import ConfigError
 
-ARXIV = r"^(\d{4}\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
-Words = Annotated[str, Field(min_length=20)]
+ARXIV = r"^(\d{2}(0[1-9]|1[0-2])\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
+MAX_WORDS = 1200
+Words = Annotated[str, Field(min_length=20, max_length=MAX_WORDS)]
+Checked = Literal["abstract", "listing", "memory", "user"]
+"""How title, id and claims were checked: the abstract was read in a stored copy, a public listing
+has title and id, from memory only, or by the user who wrote the card."""
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class _Body(_Record):
+class CardBody(_Record):
+    """What a card says."""
+
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{2,59}$")]
     claim: Words
     mechanism: Words
+    """With the formula."""
     when: Words
+    """The weakness it cures, as an Analyst would describe it."""
     how: Words
-    pitfalls: str = ""
-    cost: str = ""
+    """With our kernels."""
+    pitfalls: Annotated[str, Field(max_length=MAX_WORDS)] = ""
+    cost: Annotated[str, Field(max_length=MAX_WORDS)] = ""
+    kernels: tuple[str, ...] = ()
+    """Functions of `arena/kernels` that `how` needs."""
     edits: tuple[str, ...] = ()
+    """Edits of the symbolic Researcher that go this way."""
 
 
-class _Paper(_Record):
-    title: Words
-    authors: Annotated[str, Field(min_length=3)]
+class Source(_Record):
+    """Where a card is from."""
+
+    title: Annotated[str, Field(min_length=4, max_length=300)]
+    authors: Annotated[str, Field(min_length=2, max_length=1000)]
     year: Annotated[int, Field(ge=1950, le=2100)]
     arxiv: Annotated[str, Field(pattern=ARXIV)] | None = None
-    venue: str = ""
-    cards: Annotated[tuple[_Body, ...], Field(min_length=1)]
+    """arXiv id; None only for what was never there, then `venue` says where it is."""
+    venue: Annotated[str, Field(max_length=300)] = ""
+    checked: Checked = "user"
+
+    @model_validator(mode="after")
+    def _has_a_place(self) -> Self:
+        if self.arxiv is None and not self.venue:
+            raise ValueError('a card needs a source: give arxiv = "…" or venue = "…"')
+        if self.arxiv and "/" not in self.arxiv and 2000 + int(self.arxiv[:2]) != self.year:
+            year = 2000 + int(self.arxiv[:2])
+            raise ValueError(f"arXiv id {self.arxiv} is of the year {year}, not {self.year}")
+        return self
 
 
-class Card(_Body):
+class Card(CardBody, Source):
     """A piece of knowledge and where it is from."""
 
-    title: str
-    authors: str
-    year: int
-    arxiv: str | None = None
-    """arXiv id; None only for what was never there, then `venue` says where it is."""
-    venue: str = ""
+    theme: str = ""
+    reviewed: bool = True
+    """False for drafts that a model wrote from a paper: campaigns do not use them."""
 
 
-def read_cards(text: str, *, where: str) -> tuple[Card, ...]:
-    """Return the cards of one paper's file.
+def make_cards(
+    source: dict[str, Any],  # parsed text, checked here
+    bodies: Iterable[dict[str, Any]],
+    *,
+    where: str,
+) -> tuple[Card, ...]:
+    """Return cards from parsed text.
+
+    Raises:
+        ConfigError: a field is missing, unknown or of the wrong form, or there is no source.
+    """
+    try:
+        return tuple(Card.model_validate({**source, **body}) for body in bodies)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "source"
+        raise ConfigError(f"{where}: {key}: {first['msg']}") from error
+
+
+def read_cards(text: str, *, where: str, theme: str = "") -> tuple[Card, ...]:
+    """Return the cards of one paper's TOML file.
 
     Raises:
         ConfigError: not TOML, a field missing or unknown, or no source (arXiv id or venue).
     """
     try:
-        paper = _Paper.model_validate(tomllib.loads(text))
+        source = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{where} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{where}: {key}: {first['msg']}") from error
-    if paper.arxiv is None and not paper.venue:
-        raise ConfigError(f'{where}: a card needs a source: give arxiv = "…" or venue = "…"')
-    source = paper.model_dump(exclude={"cards"})
-    return tuple(Card(**source, **body.model_dump()) for body in paper.cards)
+    bodies = source.pop("cards", None)
+    if not bodies or not isinstance(bodies, list):
+        raise ConfigError(f"{where}: no [[cards]]; a paper without a card says nothing")
+    return make_cards({**source, "theme": theme}, bodies, where=where)
 
 
 def shipped_cards() -> tuple[Card, ...]:
@@ -90,17 +129,33 @@ def shipped_cards() -> tuple[Card, ...]:
     Raises:
         ConfigError: a file is malformed, or two cards share an id.
     """
-    cards: dict[str, Card] = {}
-    for file in _files():
-        for card in read_cards(file.read_text("utf-8"), where=file.name):
-            if card.id in cards:
-                raise ConfigError(f"{file.name}: card id {card.id!r} is taken; ids are unique")
-            cards[card.id] = card
-    return tuple(cards[id_] for id_ in sorted(cards))
-
-
-def _files() -> Iterator[Traversable]:
-    folder = resources.files("move37.cognition") / "papers"
-    yield from sorted(
-        (f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda file: file.name
+    return unique(
+        card
+        for theme, file in _files()
+        for card in read_cards(file.read_text("utf-8"), where=f"{theme}/{file.name}", theme=theme)
     )
+
+
+def unique(cards: Iterable[Card]) -> tuple[Card, ...]:
+    """Return cards sorted by id.
+
+    Raises:
+        ConfigError: two cards share an id.
+    """
+    found: dict[str, Card] = {}
+    for card in cards:
+        if card.id in found:
+            other = found[card.id].title
+            raise ConfigError(
+                f"card id {card.id!r} is taken: of {card.title!r} and of {other!r}; ids are unique"
+            )
+        found[card.id] = card
+    return tuple(found[id_] for id_ in sorted(found))
+
+
+def _files() -> Iterator[tuple[str, Traversable]]:
+    """Yield the shipped files with their themes."""
+    for folder in resources.files("move37.cognition").joinpath("papers").iterdir():
+        if folder.is_dir():
+            files = (f for f in folder.iterdir() if f.name.endswith(".toml"))
+            yield from ((folder.name, file) for file in files)
