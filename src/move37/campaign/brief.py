@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from dataclasses import replace
 
+from move37.campaign import rules, shown
+from move37.campaign.bench import StateBench
 from move37.campaign.results import Failure, known, last_cost
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
+from move37.core.errors import ReplyError
 from move37.core.events import (
     CandidateProposed,
     CandidateRepaired,
@@ -17,12 +21,14 @@ from move37.core.events import (
     NoveltyJudged,
     ParentsChosen,
 )
+from move37.lab.references import kernel_vocabulary
 from move37.memory.journal import Journal
 from move37.memory.state import State
 from move37.team.protocols import (
     Breakage,
     Brief,
     CardHint,
+    Comparison,
     Exhibit,
     LessonHint,
     NoProposal,
@@ -75,6 +81,7 @@ def _propose(
 ) -> CandidateProposed:
     hits = workshop.library.search(cards.query, limit=N_CARDS)
     lessons = state.lessons[-N_LESSONS:] if workshop.config.search.use_lessons else ()
+    everything, parent = workshop.ledger.state(), state.candidates[chosen[0]]
     proposal = workshop.team.researcher.propose(
         Brief(
             parents=tuple(known(workshop, state, state.candidates[p]) for p in chosen),
@@ -88,6 +95,9 @@ def _propose(
                     relevance=hit.relevance,
                     title=hit.card.title,
                     text=hit.card.claim,
+                    mechanism=hit.card.mechanism,
+                    how=hit.card.how,
+                    source=f"{hit.card.arxiv or hit.card.venue}, {hit.card.year}",
                 )
                 for hit in hits
             ),
@@ -99,6 +109,14 @@ def _propose(
             known_ids=_known_ids(workshop, state, parents.index),
             seed=step_seed(workshop, parents.index, "propose"),
             index=parents.index,
+            siblings=shown.siblings_of(workshop, state, parent.id),
+            failures=shown.failures(workshop, state),
+            baseline=known(workshop, state, state.candidates[workshop.baseline.id]),
+            setting=shown.setting_words(workshop),
+            vocabulary=kernel_vocabulary(),
+            calibration=shown.calibration(workshop, state),
+            remove=shown.asked_ablation(everything, parent, parents.index),
+            bench=StateBench(workshop, state),
         )
     )
     return CandidateProposed(
@@ -126,23 +144,61 @@ def repair(
     """Have the Engineer repair a broken candidate; None if it is beyond repair."""
     if not failure.repairable:
         return None
-    parent = state.candidates.get(next(iter(broken.parents), ""))
-    repaired = workshop.team.engineer.repair(
-        Breakage(
-            candidate=broken,
-            outcome=failure.outcome,
-            reason=failure.reason,
-            seed=step_seed(workshop, journal.index, f"repair {broken.id}"),
-            index=journal.index,
-            probe=failure.probes,
-            parent=parent.candidate if parent else None,
-            known_ids=frozenset(state.candidates) | _at_index(workshop, journal.index),
-        )
+    breakage = Breakage(
+        candidate=broken,
+        outcome=failure.outcome,
+        reason=failure.reason,
+        seed=step_seed(workshop, journal.index, f"repair {broken.id}"),
+        index=journal.index,
+        probe=failure.probes,
+        parent=_made_from(journal, state, broken),
+        known_ids=frozenset(state.candidates) | _at_index(workshop, journal.index),
+        setting=shown.setting_words(workshop),
+        vocabulary=kernel_vocabulary(),
+        bench=StateBench(workshop, state),
     )
+    try:
+        repaired = workshop.team.engineer.repair(breakage)
+    except ReplyError:  # counted where it was raised
+        return None
     if repaired is None:
         return None
     event = CandidateRepaired(index=journal.index, candidate=repaired, because=failure.reason)
     return journal.once(CandidateRepaired, lambda: event, match={"parent": broken.id})
+
+
+def _made_from(journal: Journal, state: State, broken: Candidate) -> Candidate | None:
+    """Return what a broken candidate's idea is to be told apart from: also of a second repair."""
+    proposed = journal.recorded(CandidateProposed)
+    for child in (broken, proposed.candidate if proposed else broken):
+        entry = state.candidates.get(next(iter(child.parents), ""))
+        if entry is not None:
+            return entry.candidate
+    return None
+
+
+def judge_novelty(
+    workshop: Workshop, state: State, index: int, candidate: Candidate
+) -> NoveltyJudged:
+    """Judge novelty by the normal form; then, where motivations are near, by a second opinion.
+
+    A second opinion that cannot be had leaves the candidate new: the trial will tell.
+    """
+    judged = rules.judge_novelty(state, index, candidate)
+    critic = workshop.team.critic
+    if critic is None or not judged.is_novel or candidate.author in shown.CLOSED_FORMS:
+        return judged
+    nearest = shown.nearest_motivations(candidate, state)
+    if not nearest:
+        return judged
+    try:
+        opinion = critic.compare(Comparison(candidate=candidate, nearest=nearest, index=index))
+    except ReplyError:  # counted where it was raised
+        return judged
+    if not opinion.same_as:
+        return replace(judged, reason=f"{judged.reason}; second opinion: {opinion.reason}")
+    reason = f"second opinion: the same idea as {opinion.same_as}: {opinion.reason}"
+    return replace(judged, is_novel=False, nearest=opinion.same_as, reason=reason)
 
 
 def assess(workshop: Workshop, journal: Journal, candidate: Candidate) -> JudgementGiven:
@@ -160,14 +216,17 @@ def assess(workshop: Workshop, journal: Journal, candidate: Candidate) -> Judgem
             baseline_cost=last_cost(baseline),
             baseline_source=baseline.candidate.source,
             index=journal.index,
+            anchors=shown.anchors(),
+            seed=step_seed(workshop, journal.index, "judge"),
         )
     )
     return JudgementGiven(
         index=journal.index,
         candidate_id=candidate.id,
         quality=judgement.quality,
-        judge=workshop.config.team.judge,
+        judge=", ".join(judgement.votes) or workshop.config.team.judge,
         rubric=judgement.rubric,
+        votes=judgement.votes,
     )
 
 
@@ -177,18 +236,15 @@ def explain(
     """Have the Analyst explain a sealed result against parent and siblings."""
     subject = workshop.ledger.state().entries[journal.index, candidate.id]
     parent = state.candidates.get(next(iter(candidate.parents), ""))
-    siblings = [
-        entry
-        for entry in state.candidates.values()
-        if parent and parent.id in entry.candidate.parents and entry.id != candidate.id
-    ]
+    siblings = shown.siblings_of(workshop, state, parent.id, without=candidate.id) if parent else ()
     explanation = workshop.team.analyst.explain(
         Study(
             subject=known(workshop, workshop.ledger.state(), subject),
             parent=known(workshop, state, parent) if parent else None,
-            siblings=tuple(known(workshop, state, entry) for entry in siblings[-8:]),
+            siblings=siblings,
             baseline=workshop.config.baseline,
             index=journal.index,
+            calibration=shown.calibration(workshop, state, without=candidate.id),
         )
     )
     return LessonWritten(
@@ -197,7 +253,8 @@ def explain(
         text=explanation.text,
         prediction_held=explanation.prediction_held,
         credits=explanation.credits,
-        author=workshop.config.team.analyst,
+        author=explanation.author or workshop.config.team.analyst,
+        ablate=explanation.ablate,
     )
 
 

@@ -39,11 +39,14 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
             and _may_begin(workshop, index, done)
         ):
             try:
-                propose(workshop, index)
+                candidate = propose(workshop, index)
             except (NoProposal, OutOfFunds) as error:
                 exhausted = error
                 continue
-            running[pool.submit(take_step, workshop, index)] = index
+            if candidate is None:
+                done.add(index)
+            else:
+                running[pool.submit(take_step, workshop, index)] = index
             index += 1
             continue
         if not running:
@@ -73,6 +76,7 @@ def _may_begin(workshop: Workshop, index: int, done: set[int]) -> bool:
 
 
 def finished(state: State) -> frozenset[int]:
-    """Return the indices whose last candidate has its lesson: nothing is left to do there."""
+    """Return the indices whose last candidate has its lesson, or that brought none: all is done."""
     last = {entry.index: entry for entry in state.entries.values() if entry.index >= 0}
-    return frozenset(index for index, entry in last.items() if entry.lesson is not None)
+    told = frozenset(index for index, entry in last.items() if entry.lesson is not None)
+    return told | frozenset(state.failed_proposals)

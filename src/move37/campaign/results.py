@@ -121,6 +121,7 @@ def known(workshop: Workshop, state: State, entry: Entry) -> KnownCandidate:
         reason=reason,
         probe=entry.probes,
         cost=last_cost(entry),
+        curve=last_curve(entry),
     )
 
 
@@ -130,6 +131,14 @@ def last_cost(entry: Entry) -> Cost | None:
         if trial.measurement and trial.spec.stage is Stage.SEARCH:
             return trial.measurement.cost
     return None
+
+
+def last_curve(entry: Entry) -> tuple[tuple[int, float], ...]:
+    """Return the training curve of the last search trial that has one."""
+    for trial in reversed(entry.trials.values()):
+        if trial.measurement and trial.spec.stage is Stage.SEARCH:
+            return trial.measurement.curve
+    return ()
 
 
 def longest_training_seconds(state: State, candidate_id: str | None = None) -> float:

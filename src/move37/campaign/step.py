@@ -6,10 +6,13 @@ So a step that was killed anywhere is simply taken again.
 
 from __future__ import annotations
 
+import contextlib
+
 from move37.campaign import brief, results, rules
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import RungChoice, Verdict, VerdictKind
+from move37.core.errors import ReplyError
 from move37.core.events import (
     CandidateProposed,
     CandidateRepaired,
@@ -20,6 +23,7 @@ from move37.core.events import (
     NoveltyJudged,
     ParentsChosen,
     ProbesRan,
+    ProposalFailed,
     RungDecided,
     VerdictReached,
 )
@@ -39,6 +43,8 @@ def take_step(workshop: Workshop, index: int) -> None:
     journal = Journal(workshop.ledger, index)
     state = visible(workshop, index)
     candidate = propose(workshop, index)
+    if candidate is None:
+        return
     failure = try_out(workshop, journal, state, candidate)
     for _ in range(workshop.config.search.repairs):
         if failure is None:
@@ -62,8 +68,11 @@ def visible(workshop: Workshop, index: int) -> State:
     return state.only(lambda i: workshop.arm(i) == arm) if arm else state
 
 
-def propose(workshop: Workshop, index: int) -> Candidate:
-    """Choose parents, read cards, propose. Done in the order of indices: no proposal twice."""
+def propose(workshop: Workshop, index: int) -> Candidate | None:
+    """Choose parents, read cards, propose. Done in the order of indices: no proposal twice.
+
+    None where the Researcher gave nothing that can be used; recorded with its reason.
+    """
     journal, state = Journal(workshop.ledger, index), visible(workshop, index)
     journal.once(
         CandidateStarted,
@@ -71,7 +80,15 @@ def propose(workshop: Workshop, index: int) -> Candidate:
     )
     parents = journal.once(ParentsChosen, lambda: rules.choose_parents(workshop, state, index))
     cards = journal.once(CardsRead, lambda: brief.read_cards(workshop, state, parents))
-    made = journal.once(CandidateProposed, lambda: brief.propose(workshop, state, parents, cards))
+    if journal.recorded(ProposalFailed) is not None:
+        return None
+    try:
+        made = journal.once(
+            CandidateProposed, lambda: brief.propose(workshop, state, parents, cards)
+        )
+    except ReplyError as error:
+        journal.record(ProposalFailed(index=index, reason=str(error)))
+        return None
     return made.candidate
 
 
@@ -81,7 +98,7 @@ def try_out(
     """Judge novelty, probe, and train rung by rung; return why it failed, if it failed."""
     novelty = journal.once(
         NoveltyJudged,
-        lambda: rules.judge_novelty(state, journal.index, candidate),
+        lambda: brief.judge_novelty(workshop, state, journal.index, candidate),
         match={"candidate_id": candidate.id},
     )
     if not novelty.is_novel:
@@ -121,8 +138,12 @@ def conclude(
 ) -> None:
     """Judge, reach the verdict, seal it, and only then explain."""
     same = {"candidate_id": candidate.id}
-    if failure is None and workshop.config.search.use_judge:
-        journal.once(JudgementGiven, lambda: brief.assess(workshop, journal, candidate), match=same)
+    is_new = journal.recorded(VerdictReached, **same) is None
+    if failure is None and workshop.config.search.use_judge and is_new:
+        with contextlib.suppress(ReplyError):  # counted where it was raised; fitness goes without
+            journal.once(
+                JudgementGiven, lambda: brief.assess(workshop, journal, candidate), match=same
+            )
     journal.once(
         VerdictReached,
         lambda: _verdict(workshop, journal, candidate, failure),

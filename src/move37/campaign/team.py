@@ -26,6 +26,7 @@ from move37.team.protocols import (
     Analyst,
     Breakage,
     Brief,
+    Critic,
     Engineer,
     Explanation,
     Judge,
@@ -40,6 +41,7 @@ from move37.team.symbolic.judge import SymbolicJudge
 from move37.team.symbolic.researcher import SymbolicResearcher
 
 TEAM, CONTROL = "team", "control"
+MAX_JUDGES = 3  # assumed: beyond three, judges that err alike add almost nothing
 AUTHORS = (Role.RESEARCHER, Role.ENGINEER, Role.ANALYST)
 """The roles that differ between the arms."""
 
@@ -52,6 +54,8 @@ class Team:
     engineer: Engineer
     analyst: Analyst
     judge: Judge
+    critic: Critic | None = None
+    """Gives the second opinion on novelty; None: the normal form decides alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,7 +111,9 @@ def make_team(config: TeamConfig, desk: Desk | None = None) -> Team:
     Raises:
         UnknownName: no such member.
     """
-    chosen = Team(**{role: _member(role, getattr(config, role), desk) for role in Role})
+    members = {role: _member(role, getattr(config, role), desk) for role in Role}
+    critic = _critic(desk) if desk is not None and Role.JUDGE in config.llm_roles else None
+    chosen = Team(**members, critic=critic)
     if not has_control(config):
         return chosen
     arms = TwoArms(team=chosen, control=_symbolic(), share=config.control_share)
@@ -174,11 +180,19 @@ def _member(role: Role, name: str, desk: Desk | None) -> Any:
     return made[name]()
 
 
+def _critic(desk: Desk) -> Critic:
+    """Return who gives the second opinion on novelty: one of the judges, in turn."""
+    from move37.team.llm.chairs import one_of
+    from move37.team.llm.critic import LlmCritic
+
+    return LlmCritic(one_of(desk, Role.JUDGE))
+
+
 def _llm(role: Role, desk: Desk | None) -> Any:
     if desk is None:
         return None
     from move37.team.llm.analyst import LlmAnalyst
-    from move37.team.llm.chairs import all_of, one_of
+    from move37.team.llm.chairs import all_of, one_of, relation
     from move37.team.llm.engineer import LlmEngineer
     from move37.team.llm.judge import LlmJudge
     from move37.team.llm.researcher import LlmResearcher
@@ -191,7 +205,7 @@ def _llm(role: Role, desk: Desk | None) -> Any:
         case Role.ANALYST:
             return LlmAnalyst(one_of(desk, role))
         case Role.JUDGE:
-            return LlmJudge(all_of(desk, role))
+            return LlmJudge(all_of(desk, role), related=relation(desk), max_judges=MAX_JUDGES)
 
 
 _SYMBOLIC: dict[Role, dict[str, Callable[[], object]]] = {

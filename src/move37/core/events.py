@@ -6,7 +6,7 @@ counted from 0; -1 marks events of the campaign as a whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from move37.core.candidate import Candidate
@@ -182,6 +182,8 @@ class JudgementGiven:
     quality: float
     judge: str
     rubric: dict[str, float]
+    votes: dict[str, float] = field(default_factory=dict)
+    """Judge -> its quality, where a panel was asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -195,6 +197,8 @@ class LessonWritten:
     credits: dict[str, float]
     """Design element or edit -> how much it seems to help, in units of noise."""
     author: str = "symbolic"
+    ablate: str = ""
+    """A design element that the next child of this candidate shall be made without; empty: none."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -274,6 +278,7 @@ Event: TypeAlias = (
     | ParentsChosen
     | CardsRead
     | CandidateProposed
+    | ProposalFailed
     | NoveltyJudged
     | ProbesRan
     | TrialStarted
@@ -286,5 +291,4 @@ Event: TypeAlias = (
     | ModelCalled
     | CallEnded
     | CallJudged
-    | ProposalFailed
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from importlib import resources
 
 from move37.core.candidate import Candidate, Idea
@@ -44,3 +45,26 @@ def reference_candidate(name: str, *, description: str = "") -> Candidate:
     summary, _, rest = docstring.partition("\n\n")
     idea = Idea(name=name, motivation=summary, mechanism=rest.strip(), description=description)
     return Candidate.of(source, idea, author="reference")
+
+
+@functools.cache
+def kernel_vocabulary() -> str:
+    """Return what candidates may build on, in words: the kernels' page and their signatures."""
+    folder = resources.files("move37") / "arena" / "kernels"
+    page = ast.parse((folder / "__init__.py").read_text("utf-8"))
+    files = [n.module.rpartition(".")[2] for n in page.body if isinstance(n, ast.ImportFrom)
+             if n.module]  # fmt: skip
+    public = {a.name for n in page.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    signatures = [
+        _signature(node)
+        for file in files
+        for node in ast.parse((folder / f"{file}.py").read_text("utf-8")).body
+        if isinstance(node, ast.FunctionDef) and node.name in public
+    ]
+    return f"{ast.get_docstring(page)}\n\n" + "\n".join(signatures) + "\n"
+
+
+def _signature(node: ast.FunctionDef) -> str:
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    words = (ast.get_docstring(node) or "").partition("\n")[0]
+    return f"def {node.name}({ast.unparse(node.args)}){returns}: {words}"

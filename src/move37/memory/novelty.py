@@ -106,7 +106,8 @@ def _name(entry: Entry) -> str:
 
 
 def _fate(entry: Entry) -> str:
-    if entry.verdict is None:
+    verdict = entry.search_verdict  # a confirmation stays private: this gets into lessons
+    if verdict is None:
         return ""
-    failed = entry.verdict.kind in {VerdictKind.REJECTED, VerdictKind.REFUTED}
-    return f", which was {entry.verdict.kind}" + (f": {entry.verdict.reason}" if failed else "")
+    failed = verdict.kind in {VerdictKind.REJECTED, VerdictKind.REFUTED}
+    return f", which was {verdict.kind}" + (f": {verdict.reason}" if failed else "")

@@ -31,6 +31,7 @@ from move37.core.events import (
     NoveltyJudged,
     ParentsChosen,
     ProbesRan,
+    ProposalFailed,
     RootAdded,
     RungDecided,
     SessionClosed,
@@ -42,7 +43,7 @@ from move37.core.trial import Outcome, ProbeReport, Stage, Trial, TrialSpec
 from move37.memory.subject import introduces, subject
 
 E = TypeVar("E", bound=Event)
-Opening = CandidateStarted | ParentsChosen | CardsRead
+Opening = CandidateStarted | ParentsChosen | CardsRead | ProposalFailed
 Conversation = ModelCalled | CallEnded | CallJudged
 """What was said to whom: about no candidate, and nothing that a choice is made from."""
 Session = CampaignStarted | SessionOpened | SessionClosed
@@ -172,7 +173,7 @@ class State:
     entries: Mapping[tuple[int, str], Entry] = field(default_factory=dict)
     """By index and candidate id, in order of appearance. A candidate proposed twice has two."""
     openings: Mapping[int, tuple[Opening, ...]] = field(default_factory=dict)
-    """How each index began: intent, parents, cards."""
+    """How each index began: intent, parents, cards; or why there is no candidate."""
     sessions: tuple[Session, ...] = ()
 
     @cached_property
@@ -211,10 +212,21 @@ class State:
         return frozenset(self.openings)
 
     @cached_property
+    def failed_proposals(self) -> dict[int, str]:
+        """Indices that brought no candidate, and why."""
+        return {
+            index: event.reason
+            for index, opening in self.openings.items()
+            for event in opening
+            if isinstance(event, ProposalFailed)
+        }
+
+    @cached_property
     def finished(self) -> frozenset[int]:
-        """Indices whose last candidate has a verdict."""
+        """Indices whose last candidate has a verdict, or that brought none."""
         last = {entry.index: entry for entry in self.entries.values()}
-        return frozenset(i for i, e in last.items() if i >= 0 and e.verdict is not None)
+        done = frozenset(i for i, e in last.items() if i >= 0 and e.verdict is not None)
+        return done | frozenset(self.failed_proposals)
 
     @cached_property
     def in_flight(self) -> frozenset[int]:

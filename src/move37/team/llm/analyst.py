@@ -33,7 +33,9 @@ WITHOUT = "without-"
 DECIMAL = re.compile(r"(?<![\w.])[+\u2212-]?\d+\.\d+(?![\w.]*\w)")
 
 
-class _Lesson(ReplyFields):
+class LessonFields(ReplyFields):
+    """What an Analyst writes."""
+
     lesson: Annotated[str, Field(min_length=40, max_length=4_000)]
     weaknesses: Annotated[
         tuple[Annotated[str, Field(max_length=300)], ...], Field(max_length=8)
@@ -89,6 +91,11 @@ def render(study: Study, *, max_tokens: int) -> Prompt:
         Section(title="differences", text=differences(study), weight=9),
         Section(title="quasi-ablation", text=credit_table(study), weight=8),
         Section(title="predictions", text=prediction_table(subject), weight=8),
+        Section(
+            title="earlier predictions",
+            text=material.calibration_words(study.calibration),
+            weight=4,
+        ),
         material.result_section("the layer: measurements", subject, weight=6),
         material.source_section("the layer: code", subject.candidate.source, weight=3),
         *(
@@ -164,23 +171,33 @@ def reader(study: Study, known: frozenset[float], *, author: str) -> Callable[[s
     """
 
     def read(reply: str) -> Explanation:
-        fields = read_fields(reply, _Lesson)
-        for text in (fields.lesson, fields.surprise, *fields.weaknesses):
-            _check_numbers(text, known)
-        declared = {e.name for e in study.subject.candidate.idea.elements}
-        ablate = slug(fields.ablate)
-        return Explanation(
-            text=lesson_text(study, fields),
-            prediction_held=prediction_held(study.subject),
-            credits=credits_of(study),
-            ablate=ablate if ablate in declared and study.subject.combined else "",
-            author=author,
-        )
+        return explanation_of(read_fields(reply, LessonFields), study, known, author=author)
 
     return read
 
 
-def lesson_text(study: Study, fields: _Lesson) -> str:
+def explanation_of(
+    fields: LessonFields, study: Study, known: frozenset[float], *, author: str
+) -> Explanation:
+    """Return a checked explanation.
+
+    Raises:
+        ReplyError: a number that is not among the known ones.
+    """
+    for text in (fields.lesson, fields.surprise, *fields.weaknesses):
+        _check_numbers(text, known)
+    declared = {e.name for e in study.subject.candidate.idea.elements}
+    ablate = slug(fields.ablate)
+    return Explanation(
+        text=lesson_text(study, fields),
+        prediction_held=prediction_held(study.subject),
+        credits=credits_of(study),
+        ablate=ablate if ablate in declared and study.subject.combined else "",
+        author=author,
+    )
+
+
+def lesson_text(study: Study, fields: LessonFields) -> str:
     """Return the lesson as it is kept: our numbers, then the words, then weaknesses and score."""
     subject = study.subject
     if subject.combined is None:

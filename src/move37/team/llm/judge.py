@@ -64,6 +64,7 @@ class LlmJudge:
         panel: Callable[[int], Sequence[Seat]],
         *,
         related: Related | None = None,
+        max_judges: int | None = None,
         max_tokens: int = MAX_TOKENS,
     ) -> None:
         """Seat the panel.
@@ -72,9 +73,11 @@ class LlmJudge:
             panel: from a candidate's index to the judges' seats.
             related: whether two models (names of seats, authors) are of one family; default: of one
                 provider.
+            max_judges: how many unrelated ones are asked; None: all.
             max_tokens: of one prompt.
         """
         self._panel = panel
+        self._max_judges = max_judges
         self._related = related or same_provider
         self._max_tokens = max_tokens
 
@@ -90,7 +93,7 @@ class LlmJudge:
         if not panel:
             raise ReplyError(f"all judges are related to the author {author!r}: nobody may judge")
         votes, problems = list[Vote](), list[str]()
-        for number, seat in enumerate(panel):
+        for number, seat in enumerate(panel[: self._max_judges]):
             try:
                 votes.append(self._ask(seat, exhibit, number=number))
             except ReplyError as error:

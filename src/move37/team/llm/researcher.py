@@ -36,7 +36,9 @@ class _Prediction(ReplyFields):
     confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
-class _Idea(ReplyFields):
+class IdeaFields(ReplyFields):
+    """What a proposal says beside its code."""
+
     name: Annotated[str, Field(min_length=1, max_length=120)]
     motivation: Annotated[str, Field(min_length=20, max_length=8_000)]
     mechanism: Annotated[str, Field(min_length=10, max_length=8_000)]
@@ -136,23 +138,34 @@ def reader(brief: Brief, *, mode: str, author: str) -> Callable[[str], Proposal]
     """Return the function that makes a checked proposal of a reply's text."""
 
     def read(reply: str) -> Proposal:
-        fields = read_fields(reply, _Idea)
+        fields = read_fields(reply, IdeaFields)
+        operator = f"llm:{mode}:{slug(brief.remove)}" if brief.remove else f"llm:{mode}"
         source = read_layer_code(reply)
-        if source_id(source) in brief.known_ids:
-            raise ReplyError("this very code was proposed before; hand in something new")
-        candidate = Candidate.of(
-            source,
-            idea_of(fields, brief),
-            parents=tuple(k.candidate.id for k in brief.parents),
-            author=author,
-        )
-        element = f":{slug(brief.remove)}" if brief.remove else ""
-        return Proposal(candidate=candidate, operator=f"llm:{mode}{element}")
+        return proposal_of(fields, source, brief, author=author, operator=operator)
 
     return read
 
 
-def idea_of(fields: _Idea, brief: Brief) -> Idea:
+def proposal_of(
+    fields: IdeaFields, source: str, brief: Brief, *, author: str, operator: str
+) -> Proposal:
+    """Return a checked proposal.
+
+    Raises:
+        ReplyError: the code was there before.
+    """
+    if source_id(source) in brief.known_ids:
+        raise ReplyError("this very code was proposed before; hand in something new")
+    candidate = Candidate.of(
+        source,
+        idea_of(fields, brief),
+        parents=tuple(k.candidate.id for k in brief.parents),
+        author=author,
+    )
+    return Proposal(candidate=candidate, operator=operator)
+
+
+def idea_of(fields: IdeaFields, brief: Brief) -> Idea:
     """Return the idea with every claim checked: sources that do not exist become original."""
     cards = {card.id for card in brief.cards}
     known = {lesson.candidate_id for lesson in brief.lessons} | brief.known_ids

@@ -1,0 +1,77 @@
+"""A layer written by hand through the campaign's own door: `move37 propose`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from move37.campaign.assemble import RunFolder, open_workshop, read_layer
+from move37.campaign.commands import UNSANDBOXED, report_run, settle, show_candidate
+from move37.campaign.outside import GivenResearcher
+from move37.campaign.screen import Screen
+from move37.campaign.session import work
+from move37.campaign.workshop import Workshop
+from move37.core.candidate import Candidate, Idea
+from move37.core.errors import ConfigError
+from move37.memory.ledger import Ledger
+
+
+def propose_layer(
+    file: Path,
+    idea: Idea,
+    overrides: dict[str, Any],
+    *,
+    runs: Path,
+    unsandboxed: bool,
+) -> str:
+    """Try one layer in a run, which is begun if it is not there; return the candidate's id.
+
+    It meets novelty, probes, racing, verdict and lesson as any other candidate; a winner is
+    confirmed with fresh seeds. What an earlier session left in flight is taken up first.
+
+    Raises:
+        ConfigError: the run has this very layer, or no time left for it.
+        SourceError: the file is no layer.
+    """
+    console = Console()
+    candidate = Candidate.of(read_layer(file), idea)
+    config, folder = settle(None, overrides, runs=runs)
+    n_before = _check_new(candidate, folder)
+    budget = config.budget.model_copy(update={"max_candidates": n_before + 1})
+    config = config.model_copy(update={"budget": budget})
+    with open_workshop(config, folder, unsandboxed=unsandboxed) as workshop:
+        if unsandboxed:
+            console.print(UNSANDBOXED)
+        workshop = _with(workshop, candidate)
+        with Screen(console, workshop) as screen:
+            work(workshop, screen.show)
+        if candidate.id not in workshop.ledger.state().candidates:
+            raise ConfigError(
+                f"run {config.name!r} has no time left to try a layer; give it more than "
+                f"{config.budget.wall_seconds:g} s in all with --budget"
+            )
+        show_candidate(workshop.ledger, candidate.id, source_only=False)
+        console.print(f"report: {report_run(workshop.ledger, folder)}", soft_wrap=True)
+    return candidate.id
+
+
+def _check_new(candidate: Candidate, folder: RunFolder) -> int:
+    """Return the index the layer will have."""
+    if not folder.is_begun():
+        return 0
+    with Ledger.open(folder.ledger) as ledger:
+        state = ledger.state()
+    if candidate.id in state.candidates:
+        raise ConfigError(
+            f"this very layer is in the run already; look at it with: move37 show {candidate.id} "
+            f"--run {folder.path.name}"
+        )
+    return state.next_index
+
+
+def _with(workshop: Workshop, candidate: Candidate) -> Workshop:
+    team = replace(workshop.team, researcher=GivenResearcher(candidate))
+    return replace(workshop, team=team)

@@ -1,0 +1,119 @@
+"""What a role is shown beside its parents: setting, siblings, failures, calibration. Public only.
+
+Search results and nothing else: no confirmation, no held-back task, no secret.
+"""
+
+from __future__ import annotations
+
+from move37.campaign.results import known
+from move37.campaign.workshop import Workshop
+from move37.cognition.dense import HashedNgrams
+from move37.cognition.lexical import Document
+from move37.cognition.retrieval import Index
+from move37.core.candidate import Candidate
+from move37.core.claims import VerdictKind
+from move37.lab.references import reference_source
+from move37.memory.state import Entry, State
+from move37.team.protocols import Calibration, KnownCandidate
+from move37.team.scoring import score_predictions
+
+N_SIBLINGS = 8
+N_FAILURES = 12
+N_NEAREST = 3
+NEAR = 0.35  # assumed: cosine of motivations; unrelated English ones have about 0.2
+ANCHORS = ("linear_attention", "gated_deltanet", "mamba2")
+"""The layers that set a judge's scale: the plainest, the strongest of one kind, one of another."""
+CLOSED_FORMS = frozenset({"symbolic", "reference"})
+"""Authors whose motivation is made by rule: for them the normal form decides alone."""
+
+
+def setting_words(workshop: Workshop) -> str:
+    """Describe under what every layer is tried."""
+    preset, model = workshop.preset, workshop.preset.model
+    training = preset.training
+    tasks = [
+        f"- {t.name}: {t.rows} of {training.batch_size} rows, measured in {t.metric}"
+        + (f", {', '.join(f'{k}={v}' for k, v in sorted(t.options.items()))}" if t.options else "")
+        for t in preset.tasks
+    ]
+    return (
+        f"width d_model={model.d_model}, {model.n_heads} heads, {model.n_layers} layers, about "
+        f"{model.n_parameters} parameters in the whole model; sequences of {training.length} "
+        f"tokens, batches of {training.batch_size}, {training.total_steps} steps of AdamW, peak "
+        f"learning rate {training.learning_rate:g}, on {training.device}; a trial may take "
+        f"{preset.trial_seconds:g} s and {preset.memory_megabytes} MB.\nTasks:\n"
+        + "\n".join(tasks)
+        + "\n"
+    )
+
+
+def siblings_of(
+    workshop: Workshop, state: State, parent_id: str, *, without: str = ""
+) -> tuple[KnownCandidate, ...]:
+    """Return the newest children of a candidate."""
+    children = [
+        entry
+        for entry in state.candidates.values()
+        if parent_id in entry.candidate.parents and entry.id != without
+    ]
+    return tuple(known(workshop, state, entry) for entry in children[-N_SIBLINGS:])
+
+
+def failures(workshop: Workshop, state: State) -> tuple[KnownCandidate, ...]:
+    """Return the newest candidates that gave no result."""
+    rejected = [
+        entry
+        for entry in state.candidates.values()
+        if entry.search_verdict and entry.search_verdict.kind is VerdictKind.REJECTED
+    ]
+    return tuple(known(workshop, state, entry) for entry in rejected[-N_FAILURES:])
+
+
+def calibration(workshop: Workshop, state: State, *, without: str = "") -> Calibration | None:
+    """Score all predictions so far that were not made by rule."""
+    return score_predictions(
+        known(workshop, state, entry)
+        for entry in state.candidates.values()
+        if entry.candidate.author not in CLOSED_FORMS
+        and entry.candidate.idea.predictions
+        and entry.id != without
+    )
+
+
+def asked_ablation(state: State, parent: Entry, index: int) -> str:
+    """Return the element that the Analyst wants the parent tried without, unless it was or is.
+
+    Args:
+        state: everything, what is in flight included.
+        parent: whose lesson may ask.
+        index: of the new candidate; later ones do not count.
+    """
+    element = parent.lesson.ablate if parent.lesson else ""
+    if not element:
+        return ""
+    done = any(
+        parent.id in e.candidate.parents and e.operator.endswith(f":ablate:{element}")
+        for (at, _), e in state.entries.items()
+        if at < index
+    )
+    return "" if done else element
+
+
+def nearest_motivations(candidate: Candidate, state: State) -> tuple[Candidate, ...]:
+    """Return the known candidates whose motivation is near, the nearest first; often none."""
+    others = {id_: e.candidate for id_, e in state.candidates.items() if id_ != candidate.id}
+    index = Index(
+        [Document(id=id_, fields=(_words(other),)) for id_, other in others.items()],
+        embedder=HashedNgrams(),
+    )
+    found = index.nearest(_words(candidate), limit=N_NEAREST)
+    return tuple(others[hit.id] for hit in found if hit.score >= NEAR)
+
+
+def anchors() -> tuple[str, ...]:
+    """Return the sources that set a judge's scale, the same in every campaign."""
+    return tuple(reference_source(name) for name in ANCHORS)
+
+
+def _words(candidate: Candidate) -> str:
+    return f"{candidate.idea.motivation}\n{candidate.idea.mechanism}"
