@@ -42,10 +42,10 @@ def propose_layer(
     n_before = _check_new(candidate, folder)
     budget = config.budget.model_copy(update={"max_candidates": n_before + 1})
     config = config.model_copy(update={"budget": budget})
-    with open_workshop(config, folder, unsandboxed=unsandboxed) as workshop:
+    with open_workshop(config, folder, unsandboxed=unsandboxed) as opened:
         if unsandboxed:
             console.print(UNSANDBOXED)
-        workshop = _with(workshop, candidate)
+        workshop = _with(opened, candidate)
         with Screen(console, workshop) as screen:
             work(workshop, screen.show)
         if candidate.id not in workshop.ledger.state().candidates:

@@ -7,9 +7,9 @@ everything it is shown is search's public side: no confirmation, no held-back ta
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -55,25 +55,32 @@ class AgentDesk:
         team = replace(workshop.team, researcher=self.mailbox, analyst=self.mailbox)
         self._workshop = replace(workshop, team=team)
         self._stage = "preparing"
-        self._ending: Ending | None = None
-        self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="session", daemon=True)
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="session")
+        self._session: Future[Ending] | None = None
 
     def __enter__(self) -> AgentDesk:
-        self._thread.start()
+        self._session = self._pool.submit(work, self._workshop, self._watch)
         return self
 
     def __exit__(self, *_: object) -> None:
         """Stop the session in good order; what was in flight is taken up by the next one."""
-        if self._thread.is_alive():
+        if self.goes_on:
             self._workshop.watch.stop()
             self._workshop.laboratory.close()
-        self._thread.join()
+        self._pool.shutdown()
 
     @property
+    def goes_on(self) -> bool:
+        """Whether the session has not ended."""
+        return self._session is not None and not self._session.done()
+
     def ending(self) -> Ending | None:
-        """How the session ended; None while it goes on."""
-        return self._ending
+        """Return how the session ended; None while it goes on.
+
+        Raises:
+            LabError, LedgerError, BaselineFailed: what ended it, where it was no good end.
+        """
+        return None if self._session is None or self.goes_on else self._session.result()
 
     def read_state(self) -> str:
         """Say how the campaign stands: stage, time, counts, the best so far, what waits for you."""
@@ -86,8 +93,8 @@ class AgentDesk:
         failures = ", ".join(f"{n} {kind}" for kind, n in sorted(progress.failures.items()))
         lines = [
             f"stage: {self._where()}; {workshop.watch.left_seconds:.0f} s left of the budget",
-            f"{progress.n_candidates} candidates, {progress.n_trials} trials; failures: "
-            f"{failures or 'none'}",
+            f"{progress.n_candidates} candidates, {progress.n_trials} trials",
+            f"failures: {failures or 'none'}",
             f"baseline: {workshop.baseline.id} {workshop.baseline.idea.name}",
             self._due_words(),
         ]
@@ -105,14 +112,14 @@ class AgentDesk:
                     f"This is candidate {brief.index}. Hand it in with submit_candidate and this "
                     f"number, not as text.\n\n{prompt.instructions}\n{prompt.text}"
                 )
-            if not self._thread.is_alive() or time.monotonic() > deadline:
+            if not self.goes_on or time.monotonic() > deadline:
                 return f"no brief waits now. Stage: {self._where()}. {self._due_words()}"
 
     def check_draft(self, source: str) -> str:
         """Run the admission probes on a draft; nothing is recorded."""
         return self._bench().probe_draft(source)
 
-    def submit(  # noqa: PLR0913 - the fields of a proposal
+    def submit(
         self,
         index: int,
         *,
@@ -146,10 +153,11 @@ class AgentDesk:
         while True:
             entries = [e for e in self._workshop.ledger.state().entries.values()
                        if e.index == index]  # fmt: skip
-            if entries and entries[-1].verdict is not None:
-                if index in self.mailbox.lessons_due or entries[-1].lesson is not None:
-                    return self._result(index, entries)
-            if not self._thread.is_alive() or time.monotonic() > deadline:
+            last = entries[-1] if entries else None
+            is_told = index in self.mailbox.lessons_due or (last is not None and last.lesson)
+            if last is not None and last.verdict is not None and is_told:
+                return self._result(index, entries)
+            if not self.goes_on or time.monotonic() > deadline:
                 doing = fold(self._workshop.ledger.events()).running.get(index, "not begun")
                 return f"candidate {index} has no result yet ({doing}). Stage: {self._where()}"
             time.sleep(POLL_SECONDS)
@@ -201,23 +209,13 @@ class AgentDesk:
         return f"Lessons are due for candidates {listed}: a step waits for each."
 
     def _where(self) -> str:
-        if self._error is not None:
-            return f"ended by an error: {self._error}"
-        return f"over: {self._ending}" if self._ending else self._stage
+        if self._session is None or self.goes_on:
+            return self._stage
+        error = self._session.exception()
+        return f"ended by an error: {error}" if error else f"over: {self._session.result()}"
 
-    def _run(self) -> None:
-        def watch(session: Session, _: object) -> None:
-            self._stage = session.stage
-
-        try:
-            self._ending = work(self._workshop, watch)
-        except BaseException as error:  # noqa: BLE001 - told to the agent, raised by `result`
-            self._error = error
-
-    def raise_if_failed(self) -> None:
-        """Raise what ended the session, if it did not end in good order."""
-        if self._error is not None and not isinstance(self._error, Stopped):
-            raise self._error
+    def _watch(self, session: Session, _: object) -> None:
+        self._stage = session.stage
 
     def _check_stop(self) -> None:
         if self._workshop.watch.is_stopped:

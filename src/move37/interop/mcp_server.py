@@ -76,7 +76,7 @@ def _add_working(server: MCPServer, desk: AgentDesk) -> None:
         return await _answer(lambda: desk.bench().smoke_train(source))
 
     @server.tool(structured_output=False)
-    async def submit_candidate(  # noqa: PLR0913 - the fields of a proposal
+    async def submit_candidate(
         index: Index,
         name: str,
         motivation: str,

@@ -1,4 +1,7 @@
-"""One session of a run with a coding agent as its team: open, serve on stdio, close, report."""
+"""One session of a run with a coding agent as its team: open, serve on stdio, close.
+
+No report is written: clients give a server two seconds to end. `move37 report` writes it.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from move37.campaign.assemble import open_workshop
-from move37.campaign.commands import report_run, settle
+from move37.campaign.commands import settle
 from move37.core.errors import ConfigError
 from move37.interop.mcp_desk import AgentDesk
 
@@ -37,5 +40,4 @@ def serve(
     with open_workshop(config, folder, unsandboxed=unsandboxed) as workshop:
         with AgentDesk(workshop, author=author, lesson_seconds=lesson_seconds) as desk:
             make_server(desk).run("stdio")
-        desk.raise_if_failed()
-        report_run(workshop.ledger, folder)
+        desk.ending()  # raises what ended it badly
