@@ -63,7 +63,7 @@ def test_the_spelling_is_canonical_and_pinned():
     )
     assert encode(event) == (
         '{"candidate_id":"ab","index":3,"judge":"é","quality":0.30000000000000004,'
-        '"rubric":{"a":-0.0,"b":1e-07}}'
+        '"rubric":{"a":-0.0,"b":1e-07},"votes":{}}'
     )
 
 
