@@ -39,14 +39,11 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
             and _may_begin(workshop, index, done)
         ):
             try:
-                candidate = propose(workshop, index)
+                propose(workshop, index)
             except (NoProposal, OutOfFunds) as error:
                 exhausted = error
                 continue
-            if candidate is None:
-                done.add(index)
-            else:
-                running[pool.submit(take_step, workshop, index)] = index
+            running[pool.submit(take_step, workshop, index)] = index
             index += 1
             continue
         if not running:
