@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from move37.core.errors import ReplyError
 from move37.core.team import Role
 from move37.team.llm.prompting import Prompt
 from move37.team.llm.seat import Tool
@@ -29,9 +30,14 @@ class Chair:
     def ask(self, prompt: Prompt, read: Callable[[str], T], *, tools: Sequence[Tool] = ()) -> T:
         """Return what `read` makes of a reply; see `team.llm.seat.Seat.ask`."""
         made: list[T] = []
+        complaints: list[str] = []
 
         def check(text: str) -> str:
-            made[:] = [read(text)]
+            try:
+                made[:] = [read(text)]
+            except ReplyError as error:
+                complaints.append(str(error))
+                raise
             return text
 
         question = Question(
@@ -42,7 +48,12 @@ class Chair:
             check=check,
             purpose=prompt.name,
         )
-        self._seat.ask(question)
+        try:
+            self._seat.ask(question)
+        except ReplyError as error:
+            if not complaints:
+                raise
+            raise ReplyError(f"{error}; last: {complaints[-1]}") from error
         return made[0]
 
 
