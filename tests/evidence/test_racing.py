@@ -1,5 +1,11 @@
-"""Racing: R1 the probability is the conditional normal's, R2 the stated error rate holds when the
-model does, R3 what an overstated correlation costs, R4 compute is saved."""
+"""Racing, numbered as what is promised.
+
+R1  The probability is the conditional normal's.
+R2  The stated error rate holds when the model does.
+R3  What an overstated correlation costs.
+R4  Compute is saved.
+R5  The campaign's own candidates correct the preset's line.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +25,7 @@ from move37.evidence.racing import (
     RungModel,
     beat_probability,
     decide,
-    expected_growth,
+    forecast,
 )
 
 RULES = RacingRules(drop_below=0.1)
@@ -149,12 +155,52 @@ def test_a_perfect_rung_with_tiny_noise_is_still_a_number():
     assert certain == pytest.approx(1.0)
 
 
-def test_the_growth_is_the_presets_until_candidates_say_otherwise():
-    assert expected_growth([], prior=2.0) == 2.0
-    assert expected_growth([6.0] * 5, prior=2.0) == pytest.approx(4.0)
-    assert expected_growth([6.0] * 995, prior=2.0) == pytest.approx(6.0, abs=0.03)
-    with pytest.raises(EvidenceError, match="rises"):
-        expected_growth([math.nan], prior=2.0)
+def line_pairs(n: int, *, seed: int = 0) -> tuple[tuple[float, float], ...]:
+    """Candidates of a search whose finals follow another line than MODEL's: 4 + 2 (x - mean)."""
+    rng = np.random.default_rng(seed)
+    here = rng.normal(MODEL.mean, 2.0, n)
+    final = 4.0 + 2.0 * (here - MODEL.mean) + rng.normal(0, 0.5, n)
+    return tuple(zip(here.tolist(), final.tolist(), strict=True))
+
+
+def test_without_pairs_the_line_is_the_presets_and_with_many_it_is_theirs():
+    """R5."""
+    expected, deviation = forecast([MODEL.mean], noise=1.0, rung=MODEL)
+    assert expected == pytest.approx(MODEL.final_mean)
+    assert deviation < MODEL.final_spread
+    learnt = replace(MODEL, pairs=line_pairs(2_000))
+    expected, deviation = forecast([MODEL.mean + 1.0], noise=1.0, rung=learnt)
+    assert expected == pytest.approx(6.0, abs=0.05)
+    assert deviation == pytest.approx(0.5, abs=0.1)
+
+
+def test_few_pairs_pull_the_line_part_of_the_way():
+    """R5: five pairs count as much as the preset."""
+    some = replace(MODEL, pairs=line_pairs(5))
+    expected, _ = forecast([MODEL.mean], noise=1.0, rung=some)
+    assert MODEL.final_mean + 1.0 < expected < 3.5
+
+
+def test_a_line_is_learnt_without_bias_from_those_that_were_allowed_on():
+    """R5: only candidates with a large effect here have finals."""
+    pairs = tuple(pair for pair in line_pairs(4_000) if pair[0] > MODEL.mean + 1.0)
+    expected, _ = forecast([MODEL.mean - 2.0], noise=1.0, rung=replace(MODEL, pairs=pairs))
+    assert expected == pytest.approx(0.0, abs=0.15)
+
+
+@given(st.permutations(line_pairs(6)))
+@settings(deadline=None, max_examples=20)
+def test_the_order_of_pairs_changes_nothing(pairs):
+    rung = replace(MODEL, pairs=tuple(pairs))
+    reference = replace(MODEL, pairs=line_pairs(6))
+    assert forecast([0.3], noise=1.0, rung=rung) == pytest.approx(
+        forecast([0.3], noise=1.0, rung=reference)
+    )
+
+
+def test_pairs_that_are_no_numbers_are_refused():
+    with pytest.raises(EvidenceError, match="pairs"):
+        replace(MODEL, pairs=((0.0, math.nan),))
 
 
 def test_leaving_out_the_growth_drops_the_winners():

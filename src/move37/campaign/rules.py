@@ -6,11 +6,13 @@ Each takes numbers out of the state, asks one pure function of a department, and
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 
 from move37.campaign import results
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import Fitness
+from move37.core.config import Rung
 from move37.core.events import (
     JudgementGiven,
     NoveltyJudged,
@@ -20,7 +22,7 @@ from move37.core.events import (
 )
 from move37.evidence.effects import Comparison
 from move37.evidence.fitness import FitnessRules, TaskResult, composite_by_name
-from move37.evidence.racing import RacingRules, RungModel, decide, expected_growth
+from move37.evidence.racing import RacingRules, RungModel, decide
 from move37.evidence.verdicts import after_race
 from move37.memory.contenders import contenders
 from move37.memory.journal import Journal
@@ -65,26 +67,40 @@ def race(
     """Decide after a rung whether the candidate goes on, from paired differences only."""
     rungs = workshop.preset.rungs
     level, last_level = workshop.level(rung), workshop.level(len(rungs) - 1)
-    found = _measured(workshop, candidate, level)
     here, final = _effects(workshop, state, level), _effects(workshop, state, last_level)
-    mean = math.fsum(here.values()) / len(here) if here else 0.0
-    rises = [final[id_] - here[id_] for id_ in here.keys() & final.keys()]
-    growth = expected_growth(rises, prior=rungs[level].growth) if level != last_level else 0.0
     decision = decide(
-        list(found.differences.values()),
-        bar=_bar(list(final.values())),
+        list(_measured(workshop, candidate, level).differences.values()),
+        bar=bar_of([*final.values()]),
         noise=pair_noise(workshop),
-        rung=RungModel(
-            correlation=1.0 if level == last_level else rungs[level].correlation,
-            mean=mean,
-            spread=rungs[level].spread,
-            final_mean=mean + growth,
-            final_spread=rungs[last_level].spread,
+        rung=rung_model(
+            rungs[level], rungs[last_level], here=here, final=final if level != last_level else {}
         ),
         is_last=rung == len(rungs) - 1,
         rules=RacingRules(drop_below=workshop.config.evidence.drop_below),
     )
     return RungDecided(index=index, candidate_id=candidate.id, rung=rung, decision=decision)
+
+
+def rung_model(
+    rung: Rung, last: Rung, *, here: Mapping[str, float], final: Mapping[str, float]
+) -> RungModel:
+    """Return what a rung tells about the last one: the preset's word, corrected by the campaign.
+
+    Args:
+        rung: this rung's numbers in the preset.
+        last: the last rung's.
+        here: effect at this rung of every candidate that reached it, dropped ones included.
+        final: effect after the last rung of those that reached it; empty at the last rung.
+    """
+    mean = math.fsum(here.values()) / len(here) if here else 0.0
+    return RungModel(
+        correlation=rung.correlation,
+        mean=mean,
+        spread=rung.spread,
+        final_mean=mean + rung.growth,
+        final_spread=last.spread,
+        pairs=tuple((here[id_], final[id_]) for id_ in here if id_ in final),
+    )
 
 
 def search_verdict(workshop: Workshop, journal: Journal, candidate: Candidate) -> VerdictReached:
@@ -168,7 +184,7 @@ def _effects(workshop: Workshop, state: State, level: int) -> dict[str, float]:
     return {id_: effect for id_, effect in effects.items() if effect is not None}
 
 
-def _bar(finals: list[float]) -> float:
+def bar_of(finals: Sequence[float]) -> float:
     """Return the effect that a candidate must beat to become a parent: that of the worst parent."""
     if len(finals) < MIN_RIVALS:
         return 0.0

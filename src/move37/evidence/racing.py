@@ -1,9 +1,13 @@
 """Racing: after each rung, drop a candidate that will hardly beat the bar, or let it go on.
 
 Model. The true effect at this rung and at the last one are jointly normal over the candidates of a
-search, with a stated correlation; what is measured is the true effect plus Gaussian seed noise. The
-rung reached last says it all (training continues from a snapshot, so earlier rungs are on the way
-to it). All effects are combined paired effects in units of noise.
+search; what is measured is the true effect plus Gaussian seed noise. So the final effect is a
+straight line in the effect measured here, with a normal rest. The preset states that line; the
+candidates of the campaign that went to the end correct it (Bayesian linear regression, the preset
+counting as PRIOR_CANDIDATES of them). Who went on was chosen by the effect here, which biases a
+correlation but not a regression on it. The rung reached last says it all (training continues from a
+snapshot, so earlier rungs are on the way to it). Effects are combined paired effects in units of
+noise.
 """
 
 from __future__ import annotations
@@ -11,6 +15,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from move37.core.claims import RungChoice, RungDecision
 from move37.evidence.inputs import (
@@ -20,7 +26,7 @@ from move37.evidence.inputs import (
     positive_number,
 )
 
-PRIOR_RISES = 5  # candidates that the preset's growth is worth; assumed
+PRIOR_CANDIDATES = 5  # that the preset's line is worth; assumed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,6 +42,8 @@ class RungModel:
     final_mean: float = 0.0
     final_spread: float = 2.0
     """The same at the last rung."""
+    pairs: tuple[tuple[float, float], ...] = ()
+    """(effect here, effect after the last rung) of the candidates that have both."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.correlation <= 1.0:
@@ -44,6 +52,7 @@ class RungModel:
         finite_number(self.final_mean, "final_mean")
         positive_number(self.spread, "spread")
         positive_number(self.final_spread, "final_spread")
+        finite_array([effect for pair in self.pairs for effect in pair], "pairs")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,24 +70,6 @@ class RacingRules:
                 f"racing needs 0 <= drop_below <= promote_from <= 1, got {self.drop_below} and "
                 f"{self.promote_from}"
             )
-
-
-def expected_growth(rises: Sequence[float], *, prior: float) -> float:
-    """Return the expected rise of an effect from one rung to the last, in units of noise.
-
-    The mean of the rises seen, shrunk towards the prior as if that were PRIOR_RISES more.
-
-    Args:
-        rises: final effect less the effect here, of every candidate that has both. Those that went
-            on were chosen by the effect here, so the mean is somewhat too small: never a claim.
-        prior: the preset's value.
-
-    Raises:
-        EvidenceError: a number that is not finite.
-    """
-    values = finite_array(rises, "rises")
-    prior_sum = PRIOR_RISES * finite_number(prior, "prior growth")
-    return (prior_sum + math.fsum(values)) / (PRIOR_RISES + len(values))
 
 
 def decide(
@@ -131,24 +122,54 @@ def beat_probability(
 ) -> float:
     """Return P(true effect at the last rung > bar | differences at this rung).
 
-    With x the mean of n differences and s^2 = spread^2 + noise^2 / n, the final effect is normal
-    with mean  final_mean + correlation * spread * final_spread / s^2 * (x - mean)  and variance
-    final_spread^2 * (1 - correlation^2 * spread^2 / s^2).
+    See `forecast`.
 
     Raises:
         EvidenceError: as for `decide`.
     """
     from scipy.special import ndtr
 
+    finite_number(bar, "bar")
+    expected, deviation = forecast(differences, noise=noise, rung=rung)
+    return float(ndtr((expected - bar) / deviation))
+
+
+def forecast(differences: Sequence[float], *, noise: float, rung: RungModel) -> tuple[float, float]:
+    """Return mean and standard deviation of the effect at the last rung.
+
+    With x the mean of n differences and s^2 = spread^2 + noise^2 / n, the prior line is
+    final_mean + correlation * spread * final_spread / s^2 * (x - mean), its rest has variance
+    final_spread^2 * (1 - correlation^2 * spread^2 / s^2). Pairs update the line as PRIOR_CANDIDATES
+    earlier ones with spread s would have been updated by them, and the rest likewise.
+
+    Raises:
+        EvidenceError: no difference, one that is not finite, noise <= 0.
+
+    Source: conjugate normal regression: A. Gelman et al., "Bayesian Data Analysis", 3rd edition,
+    2013, section 14.8, with the variance at its posterior estimate.
+    """
     values = finite_array(differences, "paired differences")
     if len(values) == 0:
         raise EvidenceError("racing needs at least one paired difference; the rung has no pair")
-    finite_number(bar, "bar")
     measured = math.fsum(values) / len(values)
     sampling = positive_number(noise, "noise") ** 2 / len(values)
     variance = rung.spread**2 + sampling
     slope = rung.correlation * rung.spread * rung.final_spread / variance
-    expected = rung.final_mean + slope * (measured - rung.mean)
     unexplained = (1.0 - rung.correlation**2) * rung.spread**2 + sampling
-    left = rung.final_spread**2 * unexplained / variance
-    return float(ndtr((expected - bar) / math.sqrt(left)))
+    rest = rung.final_spread**2 * unexplained / variance
+    if not rung.pairs:
+        return rung.final_mean + slope * (measured - rung.mean), math.sqrt(rest)
+
+    here_N, final_N = np.array(rung.pairs).T
+    design_N2 = np.stack([np.ones_like(here_N), here_N - rung.mean], axis=1)
+    prior_line = np.array([rung.final_mean, slope])
+    prior_22 = PRIOR_CANDIDATES * np.diag([1.0, variance])
+    weight_22 = prior_22 + design_N2.T @ design_N2
+    line = np.linalg.solve(weight_22, prior_22 @ prior_line + design_N2.T @ final_N)
+    misses = final_N - design_N2 @ line
+    moved = line - prior_line
+    squares = PRIOR_CANDIDATES * rest + misses @ misses + moved @ prior_22 @ moved
+    rest = squares / (PRIOR_CANDIDATES + len(final_N))
+    at = np.array([1.0, measured - rung.mean])
+    deviation = math.sqrt(rest * (1.0 + at @ np.linalg.solve(weight_22, at)))
+    return float(at @ line), deviation

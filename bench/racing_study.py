@@ -1,0 +1,241 @@
+"""How much compute does racing save, and how often does it lose one of the true top three?
+
+    move37 run bench/racing/mixed.toml && move37 run bench/racing/family.toml      (an hour or two)
+    python bench/racing_study.py record runs/racing-mixed runs/racing-family --out FILE
+    python bench/racing_study.py show FILE
+
+The two campaigns train every candidate to the end (they drop nobody). `record` takes each
+candidate's combined paired effect at every rung from the ledgers. `show` replays them in random
+orders under several rules. Compute is counted in training steps, scoring included; truth is the
+mean of the final effects of both seeds, while a rule sees the first seed only until the last rung.
+What a rung tells is measured on the candidates that are not in the race.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from move37.campaign.rules import bar_of, rung_model
+from move37.core.claims import RungChoice
+from move37.core.config import CampaignConfig, Preset, Rung
+from move37.core.events import CampaignStarted
+from move37.core.trial import Outcome, Stage, Trial
+from move37.evidence.effects import compare
+from move37.evidence.racing import RacingRules, decide
+from move37.memory.ledger import Ledger
+
+REPEATS = 400
+POPULATION = 27
+"""Candidates a race is held among, as in the published schedules it is compared with."""
+TOP = 3
+SCORING = 15  # steps that the scoring of one trial is worth: 0.75 s at 20 steps a second, measured
+PAIR_NOISE = math.sqrt(2 / 5)
+"""Of one combined paired difference over five tasks, as campaigns assume it."""
+Curve = dict[int, float]
+"""Steps -> combined effect of the first seed; the key 0 holds the true final effect."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n")[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    record = verbs.add_parser("record")
+    record.add_argument("runs", type=Path, nargs="+")
+    record.add_argument("--out", type=Path, required=True)
+    show = verbs.add_parser("show")
+    show.add_argument("file", type=Path)
+    arguments = parser.parse_args()
+    if arguments.verb == "record":
+        found = {run.name: _recorded(run) for run in arguments.runs}
+        arguments.out.write_text(json.dumps(found, indent=1) + "\n")
+        return
+    for name, rows in json.loads(arguments.file.read_text()).items():
+        _show(name, [{int(steps): effect for steps, effect in row.items()} for row in rows])
+
+
+def _recorded(run: Path) -> list[dict[str, float]]:
+    with Ledger.open(run / "ledger.db") as ledger:
+        (started,) = ledger.events([CampaignStarted])
+        preset = Preset.model_validate_json(started.preset)
+        config = CampaignConfig.model_validate_json(started.config)
+        state = ledger.state()
+    baseline = next(id_ for id_, e in state.candidates.items()
+                    if e.index < 0 and e.candidate.idea.name == config.baseline)  # fmt: skip
+    theirs = _completed(state.trials[baseline], preset)
+    rows = []
+    for id_, entry in state.candidates.items():
+        ours = _completed(state.trials.get(id_, ()), preset)
+        last = preset.training.total_steps
+        if entry.index < 0 or sum(steps == last for steps, _ in ours) < 2:
+            continue
+        effects = {
+            key: compare([trial], [theirs[key]], preset.tasks).combined.mean
+            for key, trial in ours.items()
+        }
+        first = min(seed for steps, seed in effects if steps < last)
+        row = {str(steps): effect for (steps, seed), effect in effects.items() if seed == first}
+        row["0"] = float(np.mean([e for (steps, _), e in effects.items() if steps == last]))
+        rows.append(row)
+    return rows
+
+
+def _completed(trials: Sequence[Trial], preset: Preset) -> dict[tuple[int, int], Trial]:
+    """Steps and seed -> trial of the search that has numbers."""
+    return {
+        (preset.rungs[trial.spec.rung].steps, trial.spec.seed): trial
+        for trial in trials
+        if trial.spec.stage is Stage.SEARCH and trial.outcome is Outcome.COMPLETED
+    }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Race:
+    """What a rule did with one population in one order."""
+
+    steps: int
+    """Training steps over all candidates and seeds."""
+    finals: dict[int, float]
+    """Candidate -> what the rule knows of its final effect, for those that got to the end."""
+
+
+Rule = Callable[[Sequence[Curve], dict[int, Rung]], Race]
+"""Takes the population in its order, and what each rung tells, measured on other candidates."""
+
+
+def everyone(curves: Sequence[Curve], _: dict[int, Rung]) -> Race:
+    """Train everybody with both seeds."""
+    finals = {i: curve[0] for i, curve in enumerate(curves)}
+    return Race(steps=len(curves) * 2 * (max(curves[0]) + SCORING), finals=finals)
+
+
+def schedule(*cuts: tuple[int, float]) -> Rule:
+    """Keep a share of the whole population at each number of steps: (steps, share)."""
+
+    def race(curves: Sequence[Curve], _: dict[int, Rung]) -> Race:
+        last, left, steps, before = max(curves[0]), list(range(len(curves))), 0, 0
+        for at, share in cuts:
+            steps += (at - before + SCORING) * len(left)
+            best_first = sorted(left, key=lambda i: curves[i][at], reverse=True)
+            left, before = best_first[: max(1, math.ceil(share * len(curves)))], at
+        steps += (2 * (last + SCORING) - before) * len(left)
+        return Race(steps=steps, finals={i: curves[i][0] for i in left})
+
+    return race
+
+
+def by_probability(rungs: Sequence[int], *, drop_below: float) -> Rule:
+    """Race as a campaign does (campaign/rules.py): one after the other, learning on the way."""
+
+    def race(curves: Sequence[Curve], priors: dict[int, Rung]) -> Race:
+        last, steps = max(curves[0]), 0
+        seen: dict[int, dict[str, float]] = {at: {} for at in (*rungs, last)}
+        truths: dict[str, float] = {}
+        for i, curve in enumerate(curves):
+            before = 0
+            for at in (*rungs, last):
+                steps, before = steps + at - before + SCORING, at
+                seen[at][str(i)] = curve[at]
+                decision = decide(
+                    [curve[at]],
+                    bar=bar_of([*truths.values()]),
+                    noise=PAIR_NOISE,
+                    rung=rung_model(
+                        priors[at], priors[last], here=seen[at], final=truths if at < last else {}
+                    ),
+                    is_last=False,
+                    rules=RacingRules(drop_below=drop_below),
+                )
+                if decision.choice is RungChoice.DROP:
+                    break
+            else:
+                steps += last + SCORING  # the second seed
+                truths[str(i)] = curve[0]
+        return Race(steps=steps, finals={int(i): effect for i, effect in truths.items()})
+
+    return race
+
+
+def priors_of(curves: Sequence[Curve]) -> dict[int, Rung]:
+    """Measure what each rung tells about the last, as a preset states it (for true effects)."""
+    last = max(curves[0])
+    final = np.array([curve[0] for curve in curves])
+    found = {}
+    for at in (at for at in curves[0] if at):
+        here = np.array([curve[at] for curve in curves])
+        true_spread = math.sqrt(max(here.var(ddof=1) - PAIR_NOISE**2, 0.25 * here.var(ddof=1)))
+        correlation = np.cov(here, final)[0, 1] / (true_spread * final.std(ddof=1))
+        found[at] = Rung(
+            steps=at,
+            correlation=1.0 if at == last else float(np.clip(correlation, 0.0, 0.98)),
+            spread=true_spread,
+            growth=0.0 if at == last else float((final - here).mean()),
+        )
+    return found
+
+
+def rules_for(last: int) -> dict[str, Rule]:
+    """Name the rules that are compared."""
+    a, b, c = (int(share * last) for share in (0.3, 0.5, 0.7))
+    rules: dict[str, Rule] = {
+        "everyone to the end": everyone,
+        "keep 1/3 at 30 %": schedule((a, 1 / 3)),
+        "keep 1/3 at 50 %": schedule((b, 1 / 3)),
+        "keep 2/3 at 30 %, 1/3 at 50 %, 1/6 at 70 %": schedule((a, 2 / 3), (b, 1 / 3), (c, 1 / 6)),
+    }
+    for rungs in ((a,), (a, b), (a, c), (a, b, c), (60, a, b, c)):
+        for drop_below in (0.1, 0.2, 0.3):
+            name = ", ".join(f"{at / last:.0%}" for at in rungs)
+            rules[f"probability < {drop_below} at {name}"] = by_probability(
+                rungs, drop_below=drop_below
+            )
+    return rules
+
+
+def _show(name: str, curves: list[Curve]) -> None:
+    grid = sorted(at for at in curves[0] if at)
+    truth = np.array([curve[0] for curve in curves])
+    print(f"\n## {name}: {len(curves)} candidates, true effect {truth.mean():+.2f}, "
+          f"spread {truth.std(ddof=1):.2f}\n")  # fmt: skip
+    print("| steps | mean effect | spread | correlation with the final | rank correlation |")
+    print("|---|---|---|---|---|")
+    for at in grid:
+        here = np.array([curve[at] for curve in curves])
+        rho, rank = np.corrcoef(here, truth)[0, 1], spearmanr(here, truth).statistic
+        print(f"| {at} | {here.mean():+.2f} | {here.std(ddof=1):.2f} | {rho:.2f} | {rank:.2f} |")
+    columns = ("rule", "compute", "saved", "best lost", "a top three lost", "all of them lost",
+               "declared in the top three", "declared short of the best")  # fmt: skip
+    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    for label, rule in rules_for(grid[-1]).items():
+        _print_row(label, rule, curves)
+
+
+def _print_row(label: str, rule: Rule, curves: list[Curve]) -> None:
+    """Print means over random orders of random populations."""
+    rng = np.random.default_rng(0)
+    size = min(POPULATION, 2 * len(curves) // 3)
+    rows = []
+    for _ in range(REPEATS):
+        order = rng.permutation(len(curves))
+        chosen = [curves[i] for i in order[:size]]
+        race = rule(chosen, priors_of([curves[i] for i in order[size:]]))
+        truth = np.array([curve[0] for curve in chosen])
+        top = np.argsort(-truth)[:TOP].tolist()
+        kept = [i in race.finals for i in top]
+        declared = max(race.finals, key=race.finals.__getitem__, default=-1)
+        short = truth.max() - (truth[declared] if race.finals else 0.0)
+        share = race.steps / everyone(chosen, {}).steps
+        rows.append((share, not kept[0], not all(kept), not any(kept), declared in top, short))
+    share, best, one, every, found, short = np.mean(np.array(rows, dtype=float), axis=0)
+    print(f"| {label} | {share:.2f} | {1 / share:.1f}x | {best:.1%} | {one:.1%} | {every:.1%} "
+          f"| {found:.1%} | {short:.2f} |")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
