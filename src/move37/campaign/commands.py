@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from dataclasses import asdict, replace
@@ -12,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from move37.campaign.assemble import RunFolder, open_workshop, read_layer, stored_config
+from move37.campaign.estimate import SPREAD, Estimate, estimate
 from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import Ending, work
@@ -19,6 +21,7 @@ from move37.campaign.settings import load_campaign, load_preset
 from move37.campaign.tables import (
     effect_words,
     escape_markup,
+    estimate_table,
     gallery_entries,
     print_gallery,
     probe_table,
@@ -27,10 +30,13 @@ from move37.campaign.tables import (
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, ReportError, UnknownName
+from move37.core.events import ModelCalled
 from move37.insights.report import write_report
 from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
 from move37.memory.ledger import Ledger
+from move37.team.models.preflight import check_team
+from move37.team.models.prices import shipped_prices
 
 MAY_CHANGE = {"budget", "workers"}
 """What a later session may set anew; everything else would make it another campaign."""
@@ -63,6 +69,60 @@ def run_campaign(
         console.print(_ending_words(ending, config, folder), soft_wrap=True)
         print_gallery(console, workshop.ledger)
         console.print(f"report: {report_run(workshop.ledger, folder)}", soft_wrap=True)
+
+
+def estimate_campaign(
+    file: Path | None, overrides: dict[str, Any], *, runs: Path, as_json: bool
+) -> None:
+    """Print what a campaign will use, check that its team can play, and start nothing."""
+    config, folder = settle(file, overrides, runs=runs)
+    preset = load_preset(config.preset)
+    seen: list[ModelCalled] = []
+    if folder.is_begun():
+        with Ledger.open(folder.ledger) as ledger:
+            seen = list(ledger.events([ModelCalled]))
+    n_workers = config.workers or len(os.sched_getaffinity(0))
+    found = estimate(config, preset, n_workers=n_workers, seen=seen)
+    if as_json:
+        whole = {"tokens": found.tokens, "dollars": found.dollars}
+        _print_json(asdict(found) | whole | {"prices_of": shipped_prices().date})
+        return
+    console = Console()
+    source = "the config says so" if found.is_limit else "about as many fit into the time"
+    console.print(
+        f"[bold]{config.name}[/]: {found.n_candidates + found.n_control} candidates ({source}), "
+        f"{found.n_control} of them by the symbolic team; "
+        f"{config.budget.wall_seconds / 60:.0f} minutes"
+    )
+    if not found.roles:
+        console.print("no language models: nothing to pay; run it with the same command")
+        return
+    console.print(estimate_table(found))
+    basis = "what this run has used so far" if found.is_measured else "assumed sizes of requests"
+    console.print(
+        f"[dim]From {basis}; expect between 1/{SPREAD:g} and {SPREAD:g} times as much. Prices of "
+        f"{shipped_prices().date}. Effort above the lowest of its range costs more.[/]"
+    )
+    console.print(_limit_words(config, found), highlight=False)
+    check_team(config.team, needs_prices=config.budget.dollars is not None)
+    console.print("keys are set and servers answer; nothing was started")
+
+
+def _limit_words(config: CampaignConfig, found: Estimate) -> str:
+    budget = config.budget
+    if budget.dollars is None and budget.tokens is None:
+        return "no limit is set on dollars or tokens: set one with --dollars or --tokens"
+    passed = [
+        f"{what} {limit:,.6g}"
+        for what, limit, expected in (
+            ("dollars", budget.dollars, found.dollars),
+            ("tokens", budget.tokens, found.tokens),
+        )
+        if limit is not None and expected is not None and expected > limit
+    ]
+    if passed:
+        return f"the search is expected to end early, at {' or '.join(passed)}"
+    return "within its limits; where one is reached all the same, the search ends"
 
 
 def settle(

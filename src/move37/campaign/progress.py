@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from move37.core.claims import Effect, VerdictKind
 from move37.core.events import (
+    CallEnded,
     CandidateProposed,
     CandidateRepaired,
     Event,
+    ModelCalled,
     NoveltyJudged,
     ProbesRan,
     RootAdded,
@@ -42,6 +44,14 @@ class Progress:
     """Confirmed candidates and their effect on fresh seeds."""
     running: dict[int, str] = field(default_factory=dict)
     """Candidate index -> what is going on."""
+    n_requests: int = 0
+    """To language models, tries counted."""
+    n_reply_errors: int = 0
+    """Conversations that gave nothing usable."""
+    tokens: int = 0
+    dollars: float = 0.0
+    is_priced: bool = True
+    """Whether every request had a known price."""
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -92,8 +102,23 @@ def advance(progress: Progress, event: Event) -> Progress:
             )
         case VerdictReached():
             return _after_verdict(progress, event)
+        case ModelCalled() | CallEnded():
+            return _after_words(progress, event)
         case _:
             return progress
+
+
+def _after_words(progress: Progress, event: ModelCalled | CallEnded) -> Progress:
+    if isinstance(event, CallEnded):
+        n_errors = progress.n_reply_errors + (event.outcome != "answered")
+        return replace(progress, n_reply_errors=n_errors)
+    return replace(
+        progress,
+        n_requests=progress.n_requests + 1,
+        tokens=progress.tokens + event.input_tokens + event.output_tokens,
+        dollars=progress.dollars + event.dollars,
+        is_priced=progress.is_priced and event.is_priced,
+    )
 
 
 def _after_verdict(progress: Progress, event: VerdictReached) -> Progress:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from move37.campaign.progress import Progress
 from move37.campaign.session import Session
-from move37.campaign.tables import progress_table
+from move37.campaign.tables import progress_table, spend_words
 from move37.campaign.workshop import Workshop
 
 LINE_SECONDS = 15.0  # between lines where there is no terminal
@@ -59,6 +59,7 @@ class Screen:
             f"{session.stage:10} {clock(self._watch.left_seconds)} left  "
             f"{progress.n_candidates} candidates  {progress.n_trials} trials  {words}  "
             f"gallery {len(progress.gallery)}  failures: {failures or 'none'}"
+            + (f"  models: {spend_words(progress)}" if progress.n_requests else "")
         )
 
     def __enter__(self) -> Self:

@@ -17,6 +17,8 @@ from move37.core.errors import ConfigError, UnknownName
 Section = TypeVar("Section", bound=BaseModel)
 
 DURATION = re.compile(r"(?P<number>\d+(?:\.\d+)?)(?P<unit>[smhd]?)")
+PRIVATE = frozenset({"key_env", "base_url"})
+"""Keys whose values are not repeated: a secret may have been put there by mistake."""
 UNIT_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -30,7 +32,7 @@ def load_campaign(path: Path | None, overrides: dict[str, Any] | None = None) ->
     Raises:
         ConfigError: the file is missing, is not TOML, or a value breaks a rule.
     """
-    raw = _read_toml(path) if path else {}
+    raw = read_toml(path) if path else {}
     for key, value in (overrides or {}).items():
         if isinstance(value, dict):
             given = {k: v for k, v in value.items() if v is not None}
@@ -38,7 +40,7 @@ def load_campaign(path: Path | None, overrides: dict[str, Any] | None = None) ->
                 raw[key] = {**raw.get(key, {}), **given}
         elif value is not None:
             raw[key] = value
-    return _validate(CampaignConfig, raw, where=path.name if path else "campaign")
+    return validate(CampaignConfig, raw, where=path.name if path else "campaign")
 
 
 def preset_names() -> tuple[str, ...]:
@@ -57,11 +59,11 @@ def load_preset(name: str) -> Preset:
         ConfigError: the file is missing, is not TOML, or a value breaks a rule.
     """
     if name.endswith(".toml"):
-        return _validate(Preset, _read_toml(Path(name)), where=Path(name).name)
+        return validate(Preset, read_toml(Path(name)), where=Path(name).name)
     if name not in preset_names():
         raise UnknownName.of("preset", name, preset_names())
     text = (resources.files("move37.core") / "presets" / f"{name}.toml").read_text("utf-8")
-    return _validate(Preset, tomllib.loads(text), where=f"preset {name}")
+    return validate(Preset, tomllib.loads(text), where=f"preset {name}")
 
 
 def parse_duration(text: str) -> float:
@@ -80,18 +82,28 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return a TOML file as a table.
+
+    Raises:
+        ConfigError: the file is missing or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"no file {path}; give the path of a campaign in TOML") from None
+        raise ConfigError(f"no file {path}; give the path of a TOML file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path.name} is not valid TOML: {error}") from error
 
 
-def _validate(section: type[Section], raw: dict[str, Any], *, where: str) -> Section:
+def validate(section: type[Section], raw: dict[str, Any], *, where: str) -> Section:
+    """Return a checked record of a table.
+
+    Raises:
+        ConfigError: names each key that breaks a rule, and never repeats what could hold a secret.
+    """
     try:
         return section.model_validate(raw)
     except ValidationError as error:
@@ -108,7 +120,9 @@ def _explain(section: type[BaseModel], problem: Any) -> str:
         hint = f"; did you mean {near[0]!r}?" if near else ";"
         return f"unknown key {key!r}{hint} known here: {', '.join(known)}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message}, got {problem['input']!r}" if key else message
+    is_private = PRIVATE & {str(part) for part in location} or isinstance(problem["input"], dict)
+    got = "" if is_private else f", got {problem['input']!r}"
+    return f"{key}: {message}{got}" if key else message
 
 
 def _keys_beside(section: type[BaseModel], location: list[Any]) -> list[str]:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from move37.campaign.assemble import stored_config
+from move37.campaign.estimate import Estimate
 from move37.campaign.progress import Progress
 from move37.core.claims import Effect, VerdictKind
 from move37.core.trial import ProbeReport, Stage
@@ -31,8 +32,33 @@ def progress_table(progress: Progress) -> Table:
     table.add_row("trials", str(progress.n_trials))
     table.add_row("verdicts", verdicts or "none yet")
     table.add_row("failures", failures or "none")
+    if progress.n_requests:
+        table.add_row("language models", spend_words(progress))
     table.add_row("best in search", f"{best}   [dim](optimistic: chosen by search)[/]")
     table.add_row("gallery", f"{len(progress.gallery)} confirmed on fresh seeds")
+    return table
+
+
+def spend_words(progress: Progress) -> str:
+    """Return what language models have used so far."""
+    unpriced = "" if progress.is_priced else " and requests of unknown price"
+    return (
+        f"${progress.dollars:.2f}{unpriced}, {progress.tokens:,} tokens, {progress.n_requests} "
+        f"requests, {progress.n_reply_errors} without a usable reply"
+    )
+
+
+def estimate_table(found: Estimate) -> Table:
+    """Return what a campaign is expected to use, by role."""
+    table = Table(title="Expected use of language models", title_justify="left", box=SIMPLE_HEAD)
+    for heading in ("role", "models", "requests", "tokens", "dollars"):
+        table.add_column(heading, justify="left" if heading in ("role", "models") else "right")
+    for row in found.roles:
+        dollars = "unknown" if row.dollars is None else f"{row.dollars:.2f}"
+        models = escape_markup(", ".join(row.models))
+        table.add_row(row.role, models, f"{row.n_requests:.0f}", f"{row.tokens:,.0f}", dollars)
+    total = "unknown" if found.dollars is None else f"{found.dollars:.2f}"
+    table.add_row("all", "", "", f"{found.tokens:,.0f}", total)
     return table
 
 

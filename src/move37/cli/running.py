@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from move37.cli.shared import Runs, app
+from move37.cli.shared import AsJson, Runs, app
 
 
 @app.command()
@@ -29,10 +29,24 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Parallel trials; default one per core.")
     ] = None,
+    team: Annotated[
+        str | None,
+        typer.Option(help="Language models: a team file in TOML, or providers: anthropic,openai."),
+    ] = None,
+    dollars: Annotated[
+        float | None, typer.Option(help="What language models may cost, over all sessions.")
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="Tokens language models may use: 500k, 4M.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it will use, check the team, start nothing.")
+    ] = False,
     unsandboxed: Annotated[
         bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
     ] = False,
     runs: Runs = Path("runs"),
+    as_json: AsJson = False,
 ) -> None:
     """Search for better layers, or go on with a run that is there.
 
@@ -40,15 +54,24 @@ def run(
 
     Example: move37 run --name first --budget 8m
     """
-    from move37.campaign.commands import run_campaign
+    from move37.campaign.commands import estimate_campaign, run_campaign
 
     overrides = {
         "name": name,
         "preset": preset,
         "seed": seed,
         "workers": workers,
-        "budget": {"wall_seconds": _seconds(budget), "max_candidates": candidates},
+        "team": _team(team),
+        "budget": {
+            "wall_seconds": _seconds(budget),
+            "max_candidates": candidates,
+            "dollars": dollars,
+            "tokens": _tokens(tokens),
+        },
     }
+    if dry_run:
+        estimate_campaign(campaign, overrides, runs=runs, as_json=as_json)
+        return
     run_campaign(campaign, overrides, runs=runs, unsandboxed=unsandboxed)
 
 
@@ -58,3 +81,19 @@ def _seconds(budget: str | None) -> float | None:
     from move37.campaign.settings import parse_duration
 
     return parse_duration(budget)
+
+
+def _team(text: str | None) -> dict[str, object] | None:
+    if text is None:
+        return None
+    from move37.campaign.team_file import load_team
+
+    return load_team(text).model_dump(mode="json")
+
+
+def _tokens(text: str | None) -> int | None:
+    if text is None:
+        return None
+    from move37.campaign.comparing import parse_count
+
+    return parse_count(text)

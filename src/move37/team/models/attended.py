@@ -159,7 +159,12 @@ class Attended(WrapperModel):
         seconds: float,
     ) -> ModelCalled:
         call, books = self._call, self._books
-        tokens = tokens_of(response, n_asked=len(said[0].encode()), n_replied=len(reply.encode()))
+        tokens = tokens_of(
+            response,
+            n_asked=len(said[0].encode("utf-8", "replace")),
+            n_replied=len(reply.encode("utf-8", "replace")),
+            most=self._seat.reply_tokens,
+        )
         price = price_of(call.model)
         return ModelCalled(
             index=call.index,
@@ -217,15 +222,17 @@ class Tokens:
     reasoning: int = 0
 
 
-def tokens_of(response: ModelResponse | None, *, n_asked: int, n_replied: int) -> Tokens:
+def tokens_of(response: ModelResponse | None, *, n_asked: int, n_replied: int, most: int) -> Tokens:
     """Return the tokens of one request: the server's count, or an estimate where it gives none.
 
-    A failed request counts nothing: providers do not bill it.
+    A failed request counts nothing: providers do not bill it. No text has more tokens than bytes,
+    and what is not shown of a reply is at most what was allowed.
     """
     if response is None:
         return Tokens()
     usage = response.usage
-    n_input, n_output = max(0, usage.input_tokens), max(0, usage.output_tokens)
+    n_input = min(max(0, usage.input_tokens), n_asked)
+    n_output = min(max(0, usage.output_tokens), max(n_replied, most))
     if n_input + n_output == 0:
         n_input, n_output = n_asked // BYTES_PER_TOKEN, n_replied // BYTES_PER_TOKEN
     return Tokens(
@@ -256,6 +263,7 @@ TROUBLE = (
     RuntimeError,
     RecursionError,
     AssertionError,
+    Warning,
 )
 """What clients raise on what servers send: their own errors, and Python's on bodies of another
 shape. A conversation survives all of it."""

@@ -18,10 +18,13 @@ from move37.core.events import CallEnded, CallJudged, ModelCalled
 from move37.core.team import Allowance, Effort, ModelConfig, Role, SeatConfig, TeamConfig
 from move37.team.models.calls import Answer, Call, Clerk, MakeModel, Output, Question, Tool
 from move37.team.models.line import Line
+from move37.team.models.providers import Providers
 from move37.team.models.purse import Purse
 from move37.team.models.tape import Tape
 
 if TYPE_CHECKING:
+    from pydantic_ai import RunContext
+
     from move37.team.models.attended import Attended, Books
 
 TOOL_CALLS_PER_REQUEST = 4
@@ -94,7 +97,8 @@ class Desk:
             {role: seat.limits for role, seat in config.roles.items()},
             (event for event in earlier if isinstance(event, ModelCalled)),
         )
-        self.make_model = make_model or _from_providers()
+        self._providers = Providers()
+        self.make_model = make_model or self._providers
         self.choose_effort = choose_effort
         self.is_stopped = is_stopped
         self._numbers: dict[tuple[int, Role], int] = {}
@@ -148,7 +152,7 @@ class Desk:
 
     def close(self) -> None:
         """Hang up. Whoever still waits gets Stopped."""
-        self._line.close()
+        self._line.close(self._providers.aclose())
 
 
 class Seat:
@@ -266,6 +270,7 @@ async def converse(
         model_settings=settings_for(call.model, seat, call.effort, model.wrapped),
         retries=seat.corrections,
     )
+    agent.output_validator(_whole)
     if question.check is not None:
         agent.output_validator(_guarded(question.check))
     limits = UsageLimits(
@@ -286,6 +291,17 @@ async def converse(
     return cast("Output", result.output)
 
 
+def _whole(context: RunContext[object], output: Any) -> Any:
+    """Send back a text that was cut off: half a layer may parse."""
+    from pydantic_ai import ModelRetry
+    from pydantic_ai.messages import ModelResponse
+
+    last = context.messages[-1]
+    if isinstance(last, ModelResponse) and last.finish_reason == "length":
+        raise ModelRetry("your reply was cut off at the length limit; give it again, shorter")
+    return output
+
+
 def _guarded(function: Tool) -> Tool:
     """Turn a ReplyError of a tool or check into a word to the model."""
     from pydantic_ai import ModelRetry
@@ -299,19 +315,3 @@ def _guarded(function: Tool) -> Tool:
 
     told.__signature__ = inspect.signature(function)  # type: ignore[attr-defined]
     return told
-
-
-def _from_providers() -> MakeModel:
-    """Return a maker that keeps one client per model."""
-    made: dict[str, Any] = {}
-    lock = threading.Lock()
-
-    def make(call: Call) -> Any:
-        from move37.team.models.providers import make_provider_model
-
-        with lock:
-            if call.name not in made:
-                made[call.name] = make_provider_model(call.model)
-            return made[call.name]
-
-    return make

@@ -52,15 +52,16 @@ class Line:
             except concurrent.futures.CancelledError:
                 raise Stopped("stopped while a model was thinking") from None
 
-    def close(self) -> None:
-        """Cancel what is going on and end the thread."""
+    def close(self, last: Coroutine[Any, Any, None]) -> None:
+        """Cancel what is going on, do a last piece of work, and end the thread."""
         with self._lock:
             self._is_closed = True
             loop, thread = self._loop, self._thread
         if loop is None or thread is None or not thread.is_alive():
+            last.close()
             return
         with contextlib.suppress(TimeoutError, concurrent.futures.TimeoutError):
-            asyncio.run_coroutine_threadsafe(_cancel_all(), loop).result(CLOSE_SECONDS)
+            asyncio.run_coroutine_threadsafe(_wind_up(last), loop).result(CLOSE_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(CLOSE_SECONDS)
 
@@ -85,8 +86,10 @@ class Line:
             loop.close()
 
 
-async def _cancel_all() -> None:
+async def _wind_up(last: Coroutine[Any, Any, None]) -> None:
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
+    await last
+    await asyncio.get_running_loop().shutdown_asyncgens()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any
 
 from move37.core.errors import ConfigError
 from move37.core.team import Effort, ModelConfig, SeatConfig
+from move37.team.models.calls import Call
 from move37.team.models.keys import key_of
 
 if TYPE_CHECKING:
@@ -22,18 +24,41 @@ CONNECT_SECONDS = 10.0
 MISSING = "language models need an extra that is not installed: pip install 'move37[llm]' ({error})"
 
 
-def make_provider_model(config: ModelConfig) -> Model:
-    """Return the model of a provider, with a client of its own whose replies are bounded.
+class Providers:
+    """Makes the models of a team, each once, with a client of its own. Close them at the end."""
 
-    Raises:
-        ConfigError: the key or a library is missing.
-    """
-    key = key_of(config)
-    client = bounded_client()
-    try:
-        return _MAKERS[config.provider](config, key, client)
-    except ImportError as error:
-        raise ConfigError(MISSING.format(error=error)) from error
+    def __init__(self) -> None:
+        self._models: dict[str, Model] = {}
+        self._clients: list[httpx2.AsyncClient] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, call: Call) -> Model:
+        """Return the model of a conversation.
+
+        Raises:
+            ConfigError: the key or a library is missing.
+        """
+        with self._lock:
+            if call.name not in self._models:
+                self._models[call.name] = self._made(call.model)
+            return self._models[call.name]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            clients, self._clients = self._clients, []
+            self._models = {}
+        for client in clients:
+            await client.aclose()
+
+    def _made(self, config: ModelConfig) -> Model:
+        key = key_of(config)
+        try:
+            client = bounded_client()
+            self._clients.append(client)
+            return _MAKERS[config.provider](config, key, client)
+        except ImportError as error:
+            raise ConfigError(MISSING.format(error=error)) from error
 
 
 def settings_for(
