@@ -28,8 +28,7 @@ from move37.memory.ledger import Ledger
 TINY = ("run", "--preset", "tiny", "--workers", "2")
 VERBS = (
     ["run"], ["status"], ["gallery"], ["show"], ["report"], ["check"], ["doctor"], ["mixers"],
-    ["propose"], ["mcp"],
-    ["ablate"], ["ledger", "verify"], ["ledger", "export"],
+    ["propose"], ["mcp"], ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
 )  # fmt: skip
 
 

@@ -99,6 +99,26 @@ def test_verification_needs_the_whole_interval(low, high, kind, word):
     assert word in verdict.reason
 
 
+@pytest.mark.parametrize(
+    ("exam", "kind"),
+    [
+        ({1: 2.0, 2: 2.2, 3: 2.1}, VerdictKind.VERIFIED),
+        ({1: 2.0, 2: -2.2, 3: 2.1}, VerdictKind.REFUTED),
+    ],
+)
+def test_verification_needs_the_exam_too(exam, kind):
+    verdict = after_verification(comparison(FRESH), exam=comparison(exam), baseline="b")
+    assert verdict.kind is kind
+    assert "exam tasks" in verdict.reason
+
+
+@pytest.mark.parametrize("found", [comparison(FRESH), None])
+def test_a_seed_that_did_not_complete_at_the_larger_scale_refutes(found):
+    verdict = after_verification(found, baseline="b", n_failed=1)
+    assert verdict.kind is VerdictKind.REFUTED
+    assert "1 seeds did not complete" in verdict.reason
+
+
 def test_a_rejection_names_its_probe_and_has_no_number():
     verdict = rejected("causality: breach 0.15", baseline="b")
     assert (verdict.kind, verdict.effect, verdict.e_value) == (VerdictKind.REJECTED, None, None)

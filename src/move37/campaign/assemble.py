@@ -145,6 +145,7 @@ def open_workshop(
     unsandboxed: bool = False,
     make_model: MakeModel | None = None,
     tape: Tape | None = None,
+    purpose: str = "search",
 ) -> Iterator[Workshop]:
     """Open or begin a campaign and everything it works with; close all of it at the end.
 
@@ -154,6 +155,7 @@ def open_workshop(
         unsandboxed: candidates run with the user's rights.
         make_model: who answers in place of the team's providers.
         tape: of a replay; nobody else answers.
+        purpose: `search` or `verify`: whether the session counts for the campaign's budget.
 
     Raises:
         ConfigError: a name in the config means nothing.
@@ -197,7 +199,7 @@ def open_workshop(
             secret=folder.secret(),
             driver=f"{socket.gethostname()}:{os.getpid()}",
         )
-        _begin(workshop, sandboxed=not unsandboxed)
+        _begin(workshop, sandboxed=not unsandboxed, purpose=purpose)
         with contextlib.closing(desk) if desk else contextlib.nullcontext():
             yield workshop
 
@@ -211,7 +213,7 @@ def check_preset(ledger: Ledger, preset: Preset) -> None:
     started = next(iter(ledger.events([CampaignStarted])), None)
     if not isinstance(started, CampaignStarted) or not started.preset:
         return
-    now, then = json.loads(preset.model_dump_json()), json.loads(started.preset)
+    now, then = (_what_trials_read(text) for text in (preset.model_dump_json(), started.preset))
     differing = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
     if differing:
         raise ConfigError(
@@ -219,6 +221,12 @@ def check_preset(ledger: Ledger, preset: Preset) -> None:
             f"{started.version} ({', '.join(differing)} differ), and its trials cannot be compared "
             "with new ones; start another run with --name, or go back to that preset"
         )
+
+
+def _what_trials_read(text: str) -> dict[str, object]:
+    """Return a preset as plain values, without what no trial of search or confirmation reads."""
+    tree = json.loads(text)
+    return {key: value for key, value in tree.items() if key not in {"purpose", "verification"}}
 
 
 def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None:
@@ -230,7 +238,7 @@ def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None
     make_team(config.team)
     rule_by_name(config.search.selection)
     composite_by_name(config.evidence.fitness)
-    for task in (*preset.tasks, *preset.held_back):
+    for task in (*preset.tasks, *preset.held_back, *preset.verification.exam):
         make_task(task.name, **task.options)
     asked = {*config.roots, config.baseline, *config.opponents}
     if len({Path(name).stem for name in asked}) < len(asked):
@@ -240,7 +248,7 @@ def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None
             find_candidate(name)
 
 
-def _begin(workshop: Workshop, *, sandboxed: bool) -> None:
+def _begin(workshop: Workshop, *, sandboxed: bool, purpose: str) -> None:
     journal = Journal(workshop.ledger, CAMPAIGN)
     journal.once(
         CampaignStarted,
@@ -267,6 +275,7 @@ def _begin(workshop: Workshop, *, sandboxed: bool) -> None:
             driver=workshop.driver,
             sandboxed=sandboxed,
             budget_seconds=workshop.config.budget.wall_seconds,
+            purpose=purpose,
         )
     )
 

@@ -90,7 +90,8 @@ def advance(progress: Progress, event: Event) -> Progress:
         case ProbesRan(report=report) if not report.passed:
             return replace(progress, failures=progress.failures + Counter([report.outcome]))
         case TrialStarted(index=index, spec=spec):
-            what = "confirming" if spec.stage is Stage.CONFIRM else f"rung {spec.rung}"
+            doing = {Stage.CONFIRM: "confirming", Stage.VERIFY: "verifying"}
+            what = doing.get(spec.stage, f"rung {spec.rung}")
             return replace(progress, running=progress.running | {index: what})
         case TrialFinished(index=index, trial=trial):
             failed = Counter() if trial.outcome is Outcome.COMPLETED else Counter([trial.outcome])

@@ -144,6 +144,8 @@ def last_curve(entry: Entry) -> tuple[tuple[int, float], ...]:
 def longest_training_seconds(state: State, candidate_id: str | None = None) -> float:
     """Return the wall clock of the longest training so far, over all its rungs; 0 without one.
 
+    Trainings at a larger scale do not count.
+
     Args:
         state: what is known.
         candidate_id: look at this candidate only; where it never trained, at all.
@@ -152,6 +154,8 @@ def longest_training_seconds(state: State, candidate_id: str | None = None) -> f
     own = state.trials.get(candidate_id, []) if candidate_id else []
     for trials in [own] if own else state.trials.values():
         for trial in trials:
+            if trial.spec.stage is Stage.VERIFY:
+                continue
             if cost := trial.measurement.cost if trial.measurement else trial.cost:
                 key = (trial.spec.candidate_id, trial.spec.stage, trial.spec.seed)
                 seconds[key] += cost.wall_seconds

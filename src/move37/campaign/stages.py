@@ -250,7 +250,7 @@ def best_confirmed(workshop: Workshop) -> Entry | None:
     confirmed = [
         entry
         for entry in workshop.ledger.state().candidates.values()
-        if entry.verdict and entry.verdict.kind is VerdictKind.CONFIRMED
+        if entry.verdict and entry.verdict.kind in (VerdictKind.CONFIRMED, VerdictKind.VERIFIED)
     ]
     return max(confirmed, key=_searched_effect, default=None)
 

@@ -80,17 +80,18 @@ def used_before(sessions: Iterable[tuple[float, object]]) -> float:
 
     Args:
         sessions: (time in seconds, event) for every event of the campaign, in order. A session
-            that was never closed is counted to its last event.
+            that was never closed is counted to its last event; verifications are not counted.
     """
-    total, opened, last = 0.0, None, 0.0
+    total, opened, last, counts = 0.0, None, 0.0, True
     for moment, event in sessions:
         match event:
             case SessionOpened():
                 if opened is not None:
                     total += last - opened
-                opened = moment
+                counts = event.purpose == "search"
+                opened = moment if counts else None
             case SessionClosed():
-                total += event.wall_seconds
+                total += event.wall_seconds if counts else 0.0
                 opened = None
         last = moment
     return total + (last - opened if opened is not None else 0.0)

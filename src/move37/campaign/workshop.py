@@ -100,6 +100,22 @@ class Workshop:
         spec = TrialSpec(candidate_id=candidate.id, stage=Stage.CONFIRM, rung=level, seed=seed)
         return self._trial(journal, candidate, spec, first=None)
 
+    def verify_trial(
+        self, candidate: Candidate, spec: TrialSpec, preset: Preset, *, keep: bool
+    ) -> Trial:
+        """Return the trial of a candidate at the larger scale that `preset` describes.
+
+        It belongs to the campaign as a whole: no candidate's budget pays for it.
+
+        Args:
+            candidate: anyone that the ledger knows.
+            spec: of stage VERIFY.
+            preset: made for this spec's rung (`campaign/larger.py`).
+            keep: whether the weights are stored.
+        """
+        journal = Journal(self.ledger, CAMPAIGN)
+        return self._trial(journal, candidate, spec, first=None, preset=preset, keep=keep)
+
     def probe(self, candidate: Candidate, *, allow: tuple[str, ...] = ()) -> ProbeReport:
         """Run the admission probes at the preset's width."""
         with self.stoppable():
@@ -147,7 +163,14 @@ class Workshop:
         return None
 
     def _trial(
-        self, journal: Journal, candidate: Candidate, spec: TrialSpec, *, first: Trial | None
+        self,
+        journal: Journal,
+        candidate: Candidate,
+        spec: TrialSpec,
+        *,
+        first: Trial | None,
+        preset: Preset | None = None,
+        keep: bool = True,
     ) -> Trial:
         def run() -> TrialFinished:
             if self.watch.is_stopped:
@@ -158,7 +181,7 @@ class Workshop:
             request = TrialRequest(
                 spec=spec,
                 source=candidate.source,
-                preset=self.preset,
+                preset=preset or self.preset,
                 secret=self.secret,
                 first_step=self.preset.rungs[first.spec.rung].steps if first else 0,
                 snapshot=self._snapshot(first),
@@ -167,9 +190,8 @@ class Workshop:
                 result = run_trial(self.laboratory, request)
             if self.watch.is_stopped and result.trial.outcome is not Outcome.COMPLETED:
                 raise Stopped("stopped during a trial")
-            return TrialFinished(
-                index=journal.index, trial=self._kept(result.trial, result.snapshot)
-            )
+            trial = self._kept(result.trial, result.snapshot) if keep else result.trial
+            return TrialFinished(index=journal.index, trial=trial)
 
         return journal.once(TrialFinished, run, match=spec).trial
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from move37.cli.shared import AsJson, Runs, app
+from move37.cli.shared import AsJson, Runs, app, run_folder
 
 
 @app.command()
@@ -54,6 +54,47 @@ def ablate(
         arms=arms or "",
         n_fresh=fresh,
         shares=at,
+        unsandboxed=unsandboxed,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def verify(
+    candidate: Annotated[str, typer.Argument(help="Id of a gallery entry, or its first digits.")],
+    name: Annotated[str, typer.Option("--run", help="Name of the run.")] = "first",
+    opponents: Annotated[
+        str, typer.Option(help="Mixers to train beside it: all, none, or names by comma.")
+    ] = "all",
+    budget: Annotated[
+        str | None, typer.Option(help="Stop after this time: 30m, 2h; the same command goes on.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Parallel trials; default one per core.")
+    ] = None,
+    unsandboxed: Annotated[
+        bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
+    ] = False,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Try a gallery entry at a larger scale: more parameters, more training, tasks never seen.
+
+    Each layer gets the best of three learning rates. The verdict, VERIFIED or REFUTED, is written
+    into the ledger. With all opponents this takes hours on two cores; Ctrl-C stops cleanly.
+
+    Example: move37 verify 3f2a --run first --opponents gated_deltanet,mamba3
+    """
+    from move37.campaign.settings import parse_duration
+    from move37.campaign.verifying import verify_candidate
+
+    named = tuple(part.strip() for part in opponents.split(",") if part.strip())
+    verify_candidate(
+        run_folder(name, runs),
+        candidate,
+        opponents=None if named == ("all",) else () if named == ("none",) else named,
+        budget_seconds=None if budget is None else parse_duration(budget),
+        workers=workers,
         unsandboxed=unsandboxed,
         as_json=as_json,
     )

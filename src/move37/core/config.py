@@ -87,6 +87,22 @@ class TaskSetting(_Section):
     """Passed to the task's constructor."""
 
 
+class Verification(_Section):
+    """How a gallery entry is tried at a larger scale (`move37 verify`)."""
+
+    scale: PositiveInt = 4
+    """Parameters, and steps of training, in multiples of the search's."""
+    learning_rates: Annotated[tuple[PositiveFloat, ...], Field(min_length=1)] = (0.25, 0.5, 1.0)
+    """In multiples of the search's. Each layer gets the one that does best on a tuning run of its
+    own: wider models want smaller ones (arXiv 2203.03466)."""
+    tuning_share: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Length of a tuning run, as a part of the whole training."""
+    n_seeds: Annotated[int, Field(ge=2)] = 4
+    """Seeds of the whole training, never used before."""
+    exam: tuple[TaskSetting, ...] = ()
+    """Tasks that the search never sees: trained on beside the others here, and judged apart."""
+
+
 class Preset(_Section):
     """A level of effort: model, recipe, rungs and tasks that belong together."""
 
@@ -98,6 +114,7 @@ class Preset(_Section):
     tasks: Annotated[tuple[TaskSetting, ...], Field(min_length=1)]
     held_back: tuple[TaskSetting, ...] = ()
     """Tasks that search never sees; used by confirmation only."""
+    verification: Verification = Verification()
     trial_seconds: PositiveFloat
     """Wall clock allowed to one trial before it is OUT_OF_TIME."""
     memory_megabytes: PositiveInt = 2048

@@ -37,6 +37,8 @@ class SessionOpened:
     driver: str
     sandboxed: bool
     budget_seconds: float
+    purpose: str = "search"
+    """`search` or `verify`; only the search has the campaign's budget."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from move37.core.claims import RungChoice, RungDecision, Verdict, VerdictKind
+from move37.core.claims import Effect, RungChoice, RungDecision, Verdict, VerdictKind
 from move37.evidence.confirmation import Confirmation, ConfirmationChoice
 from move37.evidence.effects import Comparison
 from move37.evidence.inputs import EvidenceError
@@ -73,26 +74,53 @@ def after_confirmation(
     )
 
 
-def after_verification(comparison: Comparison, *, baseline: str, minimum: float = 0.0) -> Verdict:
-    """Return VERIFIED when the effect at the larger scale lies above `minimum`, else REFUTED.
+def after_verification(
+    comparison: Comparison | None,
+    *,
+    baseline: str,
+    exam: Comparison | None = None,
+    minimum: float = 0.0,
+    n_failed: int = 0,
+) -> Verdict:
+    """Return VERIFIED when the effects at the larger scale lie above `minimum`, else REFUTED.
 
-    VERIFIED needs the whole interval above `minimum`. REFUTED therefore covers both "worse" and
-    "not shown"; the reason says which.
+    VERIFIED needs the whole interval above `minimum`: on the mean of the search's tasks and, if
+    there are any, on the mean of the exam's. Both must hold, so each keeps its own level (an
+    intersection-union test: R. L. Berger, Technometrics 24(4), 1982). REFUTED therefore covers
+    "worse" and "not shown"; the reason says which.
 
     Args:
-        comparison: effects of the verification stage.
+        comparison: effects on the search's tasks; None if no pair completed.
         baseline: id of the baseline, re-run beside the candidate with the same recipe.
+        exam: effects on tasks that the search never saw; None where there are none.
         minimum: smallest combined effect worth having, noise units.
+        n_failed: seeds on which the candidate did not complete: leaving them out would select.
     """
-    effect = comparison.combined
-    held = effect.low > minimum
-    how = "above" if held else ("below" if effect.high < minimum else "not shown to exceed")
-    reason = (
-        f"effect {effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}] at the larger scale is "
-        f"{how} {minimum:+.2f} ({effect.n_pairs} pairs)"
-    )
+    if comparison is None or n_failed:
+        n_pairs = comparison.combined.n_pairs if comparison else 0
+        reason = f"{n_failed} seeds did not complete at the larger scale ({n_pairs} pairs)"
+        return _verdict(VerdictKind.REFUTED, reason, comparison, baseline=baseline)
+    parts = {"the search's tasks": comparison} | ({"exam tasks": exam} if exam else {})
+    words = [_against(found.combined, name, minimum) for name, found in parts.items()]
+    held = all(found.combined.low > minimum for found in parts.values())
+    reason = f"at the larger scale {'; '.join(words)} ({comparison.combined.n_pairs} pairs)"
     kind = VerdictKind.VERIFIED if held else VerdictKind.REFUTED
-    return _verdict(kind, reason, comparison, baseline=baseline)
+    verdict = _verdict(kind, reason, comparison, baseline=baseline)
+    if exam is None or verdict.task_effects is None:
+        return verdict
+    return replace(verdict, task_effects=verdict.task_effects | exam.tasks)
+
+
+def _against(effect: Effect, name: str, minimum: float) -> str:
+    how = "not shown to exceed"
+    if effect.low > minimum:
+        how = "above"
+    elif effect.high < minimum:
+        how = "below"
+    return (
+        f"the effect on {name} is {effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}], "
+        f"{how} {minimum:+.2f}"
+    )
 
 
 def _verdict(

@@ -30,6 +30,7 @@ from move37.insights.findings import (
     standing,
     tested_rows,
 )
+from move37.insights.larger import verified_rows
 from move37.insights.lessons import credit_rows, failure_rows, noise_rows, worst_lessons
 from move37.insights.setting import Setting, command, config_text, read_setting
 from move37.insights.story import Record, Story, tell
@@ -74,6 +75,7 @@ def report_context(events: list[Event]) -> dict[str, Any]:
         "best": best,
         "opponents": opponent_rows(story, setting, best),
         "tested": tested,
+        "larger": verified_rows(story, setting, baseline),
         "failures": failure_rows(story),
         "helping": helping,
         "hurting": hurting,

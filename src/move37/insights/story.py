@@ -28,6 +28,7 @@ from move37.core.events import (
 )
 from move37.core.trial import Measurement, ProbeReport, Stage, Trial, TrialSpec
 
+LARGER = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
 IN_GALLERY = (VerdictKind.CONFIRMED, VerdictKind.VERIFIED)
 
 
@@ -69,7 +70,9 @@ class Record:
     @property
     def search(self) -> VerdictReached | None:
         """The search's last verdict before any fresh seed; its effect is optimistic."""
-        before = takewhile(lambda v: v.verdict.level is None, self.verdicts)
+        before = takewhile(
+            lambda v: v.verdict.level is None and v.verdict.kind not in LARGER, self.verdicts
+        )
         return next(reversed(list(before)), None)
 
     @property

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from move37.core.budget import Spend
 from move37.core.candidate import Candidate
-from move37.core.claims import Fitness, Verdict
+from move37.core.claims import Fitness, Verdict, VerdictKind
 from move37.core.errors import LedgerError
 from move37.core.events import (
     CallEnded,
@@ -111,7 +111,7 @@ class Entry:
         What chooses may read no other: fresh seeds stay fresh for the next confirmation.
         """
         verdicts = (e.verdict for e in self._all(VerdictReached))
-        reached = list(itertools.takewhile(lambda verdict: verdict.level is None, verdicts))
+        reached = list(itertools.takewhile(_is_of_search, verdicts))
         return reached[-1] if reached else None
 
     @cached_property
@@ -164,6 +164,11 @@ class Entry:
     def _last(self, kind: type[E]) -> E | None:
         found = self._all(kind)
         return found[-1] if found else None
+
+
+def _is_of_search(verdict: Verdict) -> bool:
+    larger = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
+    return verdict.level is None and verdict.kind not in larger
 
 
 @dataclass(frozen=True, kw_only=True)

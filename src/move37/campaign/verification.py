@@ -1,0 +1,238 @@
+"""`move37 verify`: a gallery entry at a larger scale, beside the baseline and known mixers.
+
+The same step with another stage: each layer is tuned on a seed of its own, then trained with fresh
+seeds; the verdict compares candidate and baseline, and the opponents have a table of their own.
+Every trial is in the run's ledger: what is there is not run again.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from move37.campaign.larger import Larger, best_rate
+from move37.campaign.workshop import CAMPAIGN, Stopped, Workshop, derive_seed
+from move37.core.candidate import Candidate
+from move37.core.claims import Verdict, VerdictKind
+from move37.core.config import Preset
+from move37.core.errors import ConfigError, UnknownName
+from move37.core.events import CampaignStarted, RootAdded, VerdictReached
+from move37.core.trial import Outcome, Stage, Trial, TrialSpec
+from move37.evidence.effects import Comparison, compare
+from move37.evidence.verdicts import after_verification
+from move37.lab.references import reference_candidate, reference_names
+from move37.memory.journal import Journal
+from move37.memory.state import Entry, State
+
+MAY_BE_VERIFIED = (VerdictKind.CONFIRMED, VerdictKind.VERIFIED, VerdictKind.REFUTED)
+Say = Callable[[str], None]
+
+
+class OutOfTime(Stopped):
+    """The time that was given is used; the same command with more goes on."""
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """Runs the trials of one verification, says how far it is, and stops in time."""
+
+    workshop: Workshop
+    larger: Larger
+    say: Say
+    budget_seconds: float | None
+    n_planned: int
+    """Trials in all, for progress."""
+    n_done: int = 0
+    started: float = field(default_factory=time.monotonic)
+    seconds: list[float] = field(default_factory=list)
+
+    def run(
+        self, pool: ThreadPoolExecutor, jobs: Iterable[tuple[Candidate, TrialSpec, bool]]
+    ) -> list[Trial]:
+        """Return the trials of all jobs (candidate, spec, keep the weights), in order."""
+        return list(pool.map(lambda job: self._one(*job), jobs))
+
+    def _one(self, candidate: Candidate, spec: TrialSpec, keep: bool) -> Trial:  # noqa: FBT001 - from a tuple
+        known = self.workshop.ledger.trial(spec) is not None
+        used = time.monotonic() - self.started
+        if not known and self.budget_seconds is not None and used >= self.budget_seconds:
+            raise OutOfTime("the time given to this verification is used")
+        begun = time.monotonic()
+        trial = self.workshop.verify_trial(
+            candidate, spec, self.larger.preset(spec.rung), keep=keep
+        )
+        self.n_done += 1
+        if not known:
+            self.seconds.append(time.monotonic() - begun)
+            self.say(self._words(candidate, trial))
+        return trial
+
+    def _words(self, candidate: Candidate, trial: Trial) -> str:
+        larger, spec = self.larger, trial.spec
+        kind = "tuning" if spec.rung < larger.n_rates else "training"
+        left = (self.n_planned - self.n_done) * sum(self.seconds) / len(self.seconds)
+        minutes = left / self.workshop.n_workers / 60
+        ending = str(trial.outcome) + (f" ({trial.reason})" if trial.reason else "")
+        return (
+            f"{self.n_done}/{self.n_planned} {kind} {candidate.idea.name or candidate.id} at rate "
+            f"{larger.learning_rate(spec.rung):.3g}: {ending}; about {minutes:.0f} min left"
+        )
+
+
+def entry_of(state: State, prefix: str) -> Entry:
+    """Return the gallery entry whose id begins with `prefix`.
+
+    Raises:
+        UnknownName: none, or several.
+        ConfigError: it never was in the gallery.
+    """
+    matches = [e for id_, e in state.candidates.items() if id_.startswith(prefix)]
+    if len(matches) != 1:
+        raise UnknownName.of(
+            "single candidate", prefix, [e.id for e in matches] or state.candidates
+        )
+    (entry,) = matches
+    if entry.verdict is None or entry.verdict.kind not in MAY_BE_VERIFIED:
+        standing = entry.verdict.kind if entry.verdict else "unfinished"
+        raise ConfigError(
+            f"{entry.id} is {standing}; only what held up on fresh seeds is verified: see the "
+            "gallery"
+        )
+    return entry
+
+
+def opponents_of(workshop: Workshop, asked: tuple[str, ...] | None) -> list[Candidate]:
+    """Return the mixers that are trained beside, the baseline left out; all when None is asked.
+
+    Raises:
+        UnknownName: no such mixer.
+    """
+    names = reference_names() if asked is None else asked
+    found = [reference_candidate(name) for name in names]
+    return [candidate for candidate in found if candidate.id != workshop.baseline.id]
+
+
+def verify(
+    workshop: Workshop,
+    entry: Entry,
+    opponents: list[Candidate],
+    say: Say,
+    *,
+    budget_seconds: float | None = None,
+) -> Verdict:
+    """Verify an entry, then train the opponents; return the verdict, which the ledger holds too.
+
+    Raises:
+        OutOfTime: the time is used; what was finished is kept.
+        ConfigError: the baseline does not train at this scale, so nothing can be compared.
+        KeyboardInterrupt: Ctrl-C; what was finished is kept.
+    """
+    larger = Larger(base=_as_begun(workshop))
+    per_layer = larger.n_rates + larger.base.verification.n_seeds
+    bench = Bench(
+        workshop=workshop,
+        larger=larger,
+        say=say,
+        budget_seconds=budget_seconds,
+        n_planned=per_layer * (2 + len(opponents)),
+    )
+    with ThreadPoolExecutor(workshop.n_workers) as pool:
+        try:
+            verdict = _decide(bench, pool, entry)
+            for opponent in opponents:
+                _bring_in(workshop, opponent)
+                _train(bench, pool, [opponent])
+        except KeyboardInterrupt:
+            workshop.watch.stop()
+            workshop.laboratory.close()
+            raise
+    return verdict
+
+
+def _as_begun(workshop: Workshop) -> Preset:
+    """Return the preset as the ledger holds it: a verification may be changed between versions."""
+    (started,) = workshop.ledger.at_index(CampaignStarted, CAMPAIGN)
+    if "verification" not in json.loads(started.preset or "{}"):
+        return workshop.preset
+    return Preset.model_validate_json(started.preset)
+
+
+def _decide(bench: Bench, pool: ThreadPoolExecutor, entry: Entry) -> Verdict:
+    workshop, baseline = bench.workshop, bench.workshop.baseline
+    trials = _train(bench, pool, [baseline, entry.candidate], keep=entry.id)
+    theirs, ours = trials[baseline.id], trials[entry.id]
+    if not any(t.measurement for t in theirs):
+        raise ConfigError(
+            f"the baseline {baseline.idea.name} does not train at the larger scale "
+            f"({_why(theirs)}); raise trial_seconds or memory_megabytes of the preset"
+        )
+    verdict = after_verification(
+        _compared(ours, theirs, bench.larger.base.tasks),
+        exam=_compared(ours, theirs, bench.larger.exam),
+        baseline=baseline.id,
+        n_failed=sum(t.outcome is not Outcome.COMPLETED for t in ours) if ours else 1,
+    )
+    journal = Journal(workshop.ledger, entry.index)
+    journal.once(
+        VerdictReached,
+        lambda: VerdictReached(index=entry.index, candidate_id=entry.id, verdict=verdict),
+        match=lambda e: e.candidate_id == entry.id and e.verdict.seeds == verdict.seeds
+        and e.verdict.kind in (VerdictKind.VERIFIED, VerdictKind.REFUTED),
+    )  # fmt: skip
+    return verdict
+
+
+def _train(
+    bench: Bench, pool: ThreadPoolExecutor, layers: list[Candidate], *, keep: str = ""
+) -> dict[str, list[Trial]]:
+    """Tune each layer, train it at its best rate; return whole trainings by candidate.
+
+    Empty for a layer that completed no tuning run.
+    """
+    larger, seed = bench.larger, bench.workshop.config.seed
+    rates = range(larger.n_rates)
+    tuned = bench.run(
+        pool, [(c, _spec(c, rate, derive_seed(seed, Stage.VERIFY, 0)), False)
+               for rate in rates for c in layers]
+    )  # fmt: skip
+    jobs: list[tuple[Candidate, TrialSpec, bool]] = []
+    chosen: dict[str, int] = {}
+    for c in layers:
+        mine = {t.spec.rung: t for t in tuned if t.spec.candidate_id == c.id}
+        if (rate := best_rate(mine, larger.tasks)) is not None:
+            chosen[c.id] = larger.n_rates + rate
+    for k in range(larger.base.verification.n_seeds):
+        fresh = derive_seed(seed, Stage.VERIFY, k + 1)
+        jobs += [(c, _spec(c, chosen[c.id], fresh), c.id == keep) for c in layers if c.id in chosen]
+    trained: dict[str, list[Trial]] = {c.id: [] for c in layers}
+    for trial in bench.run(pool, jobs):
+        trained[trial.spec.candidate_id].append(trial)
+    return trained
+
+
+def _spec(candidate: Candidate, rung: int, seed: int) -> TrialSpec:
+    return TrialSpec(candidate_id=candidate.id, stage=Stage.VERIFY, rung=rung, seed=seed)
+
+
+def _compared(ours: list[Trial], theirs: list[Trial], tasks: tuple) -> Comparison | None:
+    done = {t.spec.seed for t in theirs if t.measurement}
+    if not tasks or not any(t.measurement and t.spec.seed in done for t in ours):
+        return None
+    return compare(ours, theirs, tasks)
+
+
+def _bring_in(workshop: Workshop, opponent: Candidate) -> None:
+    if opponent.id in workshop.ledger.state().candidates:
+        return
+    Journal(workshop.ledger, CAMPAIGN).once(
+        RootAdded,
+        lambda: RootAdded(candidate=opponent, role="reference"),
+        match={"candidate_id": opponent.id},
+    )
+
+
+def _why(trials: list[Trial]) -> str:
+    return next((t.reason for t in trials if t.reason), "no learning rate completed")
