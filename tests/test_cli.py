@@ -28,7 +28,8 @@ from move37.memory.ledger import Ledger
 TINY = ("run", "--preset", "tiny", "--workers", "2")
 VERBS = (
     ["run"], ["status"], ["gallery"], ["show"], ["report"], ["check"], ["doctor"], ["mixers"],
-    ["propose"], ["mcp"], ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
+    ["propose"], ["mcp"], ["import", "asi-arch"], ["audit"],
+    ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
 )  # fmt: skip
 
 

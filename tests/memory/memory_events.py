@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from move37.core.candidate import Candidate, Idea
-from move37.core.events import CallEnded, CallJudged, Event, ModelCalled, ProposalFailed
+from move37.core.events import (
+    CallEnded,
+    CallJudged,
+    Event,
+    ModelCalled,
+    ProposalFailed,
+    RecordImported,
+)
 from move37.core.trial import Outcome, Trial
 from move37.memory.codec import KINDS
 from move37.testing.store_contract import candidate, journey, opening
@@ -82,7 +89,8 @@ def asking() -> list[Event]:
         **whose, model=said.model, effort="low", outcome="answered", reason="", n_requests=1
     )
     judged = CallJudged(**whose, measure="probes_passed", success=False)
-    return [said, ended, judged, ProposalFailed(index=1, reason="only prose")]
+    published = RecordImported(index=0, candidate_id=candidate("fixed 0").id, label="17", score=1.5)
+    return [said, ended, judged, ProposalFailed(index=1, reason="only prose"), published]
 
 
 def any_events() -> SearchStrategy[Event]:

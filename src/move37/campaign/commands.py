@@ -23,9 +23,11 @@ from move37.campaign.tables import (
     escape_markup,
     estimate_table,
     gallery_entries,
+    imported_from,
     print_gallery,
     probe_table,
     progress_table,
+    published_lines,
 )
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
@@ -139,6 +141,11 @@ def settle(
         return asked, folder
     with Ledger.open(folder.ledger) as ledger:
         stored = stored_config(ledger)
+        if origin := imported_from(ledger):
+            raise ConfigError(
+                f"run {asked.name!r} was imported from {origin}: it can be shown and audited, not "
+                "gone on with; choose another --name"
+            )
     said = {key for key, value in overrides.items() if value is not None}
     wanted = set(CampaignConfig.model_fields) if file else said
     differing = [
@@ -191,7 +198,11 @@ def show_status(ledger: Ledger, *, as_json: bool) -> None:
         return
     console = Console()
     config = stored_config(ledger)
-    console.print(f"[bold]{config.name}[/]: preset {config.preset}, seed {config.seed}")
+    if origin := imported_from(ledger):
+        words = f"imported from {origin}: published records, nothing was measured here"
+        console.print(f"[bold]{config.name}[/]: {words}; see move37 tree, move37 audit")
+    else:
+        console.print(f"[bold]{config.name}[/]: preset {config.preset}, seed {config.seed}")
     console.print(progress_table(progress))
     print_gallery(console, ledger)
 
@@ -237,6 +248,8 @@ def show_candidate(ledger: Ledger, prefix: str, *, source_only: bool) -> None:
         if text:
             lines = "\n    ".join(map(escape_markup, text.splitlines()))
             console.print(f"[dim]{label}[/] {lines}", highlight=False)
+    for label, text in published_lines(entry):
+        console.print(f"[dim]{label}[/] {escape_markup(text)}", highlight=False)
     if entry.verdict:
         console.print(
             f"[dim]verdict[/] {entry.verdict.kind}: {escape_markup(entry.verdict.reason)}"

@@ -11,6 +11,7 @@ from move37.campaign.assemble import stored_config
 from move37.campaign.estimate import Estimate
 from move37.campaign.progress import Progress
 from move37.core.claims import Effect, VerdictKind
+from move37.core.events import CampaignStarted
 from move37.core.trial import ProbeReport, Stage
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry, State
@@ -85,6 +86,9 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
     """Print the gallery as a table."""
     state = ledger.state()
     entries = gallery_entries(state)
+    if not entries and (origin := imported_from(ledger)):
+        console.print(f"gallery: empty; nothing of {origin} was tested here on fresh seeds")
+        return
     if not entries:
         console.print("gallery: empty; nothing has held up on fresh seeds yet")
         return
@@ -130,6 +134,29 @@ def _fresh_cpu_seconds(state: State, candidate_id: str) -> float:
         if t.measurement and t.spec.stage is Stage.CONFIRM
     ]
     return sum(seconds) / len(seconds) if seconds else 0.0
+
+
+def imported_from(ledger: Ledger) -> str:
+    """Return which published campaign this is a copy of; empty for one that ran here."""
+    started = next(iter(ledger.events([CampaignStarted])), None)
+    return started.imported_from if started else ""
+
+
+def published_lines(entry: Entry) -> list[tuple[str, str]]:
+    """Return what another campaign published about a candidate, as labels and texts."""
+    published = entry.published
+    if published is None:
+        return []
+    results = ", ".join(f"{name} {value:.4g}" for name, value in published.results.items())
+    lines = [
+        ("published as", f"number {published.label}"),
+        ("score there", "" if published.score is None else f"{published.score:.4f}"),
+        ("parameters", f"{published.n_parameters:,}" if published.n_parameters else ""),
+        ("last loss", f"{published.curve[-1][1]:.4f}" if published.curve else ""),
+        ("results", results),
+        ("odd", "; ".join(published.oddities)),
+    ]
+    return [(label, text) for label, text in lines if text]
 
 
 def escape_markup(text: str) -> str:

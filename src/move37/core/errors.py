@@ -5,6 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+MOST_NAMES = 40
+"""In a message; a campaign has thousands of candidates."""
+
 
 class Move37Error(Exception):
     """A failure with a message for a person: what failed, the rule, the value, the way out."""
@@ -23,7 +26,9 @@ class UnknownName(ConfigError):
         names = sorted(known)
         near = difflib.get_close_matches(name, names, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ";"
-        return cls(f"no {kind} {name!r}{hint} known: {', '.join(names) or 'none'}")
+        listed = ", ".join(names[:MOST_NAMES]) or "none"
+        more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+        return cls(f"no {kind} {name!r}{hint} known: {listed}{more}")
 
 
 class SourceError(Move37Error):

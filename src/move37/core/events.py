@@ -27,6 +27,8 @@ class CampaignStarted:
     sandboxed: bool
     preset: str = ""
     """The resolved preset as JSON: a name alone could come to mean something else."""
+    imported_from: str = ""
+    """What published campaign this is a copy of: `asi-arch`; empty for one that ran here."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -271,6 +273,33 @@ class CallJudged:
     success: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RecordImported:
+    """What somebody else's campaign published about a candidate. Nothing in it was measured here.
+
+    No verdict and no fitness: those are what this house says after its own trials.
+    """
+
+    index: int
+    candidate_id: str
+    label: str
+    """Its number there."""
+    display_name: str = ""
+    score: float | None = None
+    """Fitness as published, in the publisher's own scale."""
+    n_parameters: int = 0
+    """Of the whole model as published, rounded as there; 0 if not given."""
+    curve: tuple[tuple[int, float], ...] = ()
+    """(step, training loss) as published."""
+    results: dict[str, float] = field(default_factory=dict)
+    """Benchmark -> number as published: accuracies, perplexities, means."""
+    summary: str = ""
+    has_program: bool = False
+    """Whether its source is the published program; otherwise it is a placeholder."""
+    oddities: tuple[str, ...] = ()
+    """What was missing, repeated or unreadable in the record."""
+
+
 Event: TypeAlias = (
     CampaignStarted
     | SessionOpened
@@ -293,4 +322,5 @@ Event: TypeAlias = (
     | ModelCalled
     | CallEnded
     | CallJudged
+    | RecordImported
 )

@@ -20,6 +20,7 @@ from move37.core.events import (
     LessonWritten,
     NoveltyJudged,
     ProbesRan,
+    RecordImported,
     RootAdded,
     SessionClosed,
     SessionOpened,
@@ -28,6 +29,8 @@ from move37.core.events import (
 )
 from move37.core.trial import Measurement, ProbeReport, Stage, Trial, TrialSpec
 
+Told = NoveltyJudged | ProbesRan | VerdictReached | JudgementGiven | LessonWritten | RecordImported
+"""Events that tell something about one candidate."""
 LARGER = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
 IN_GALLERY = (VerdictKind.CONFIRMED, VerdictKind.VERIFIED)
 
@@ -49,6 +52,8 @@ class Record:
     verdicts: list[VerdictReached] = field(default_factory=list)
     lesson: LessonWritten | None = None
     quality: float | None = None
+    published: RecordImported | None = None
+    """What another campaign published about it; None unless it was imported."""
     is_repaired: bool = False
     """Whether the Engineer made another candidate out of it."""
 
@@ -155,6 +160,10 @@ def tell(events: Iterable[Event]) -> Story:
 
 
 def _tell_one(story: Story, event: Event) -> None:
+    if isinstance(event, Told):
+        if record := _find(story, event.index, event.candidate_id):
+            _learn(record, event)
+        return
     match event:
         case CampaignStarted() | SessionOpened() | SessionClosed():
             _tell_session(story, event)
@@ -171,9 +180,6 @@ def _tell_one(story: Story, event: Event) -> None:
             _search(story, event, "repair")
         case TrialFinished(trial=trial):
             _tell_trial(story, event.index, trial)
-        case NoveltyJudged() | ProbesRan() | VerdictReached() | JudgementGiven() | LessonWritten():
-            if record := _find(story, event.index, event.candidate_id):
-                _learn(record, event)
 
 
 def _tell_session(story: Story, event: CampaignStarted | SessionOpened | SessionClosed) -> None:
@@ -211,11 +217,10 @@ def _find(story: Story, index: int, candidate_id: str) -> Record | None:
     return story.entries.get((index, candidate_id)) or story.records.get(candidate_id)
 
 
-def _learn(
-    record: Record,
-    event: NoveltyJudged | ProbesRan | VerdictReached | JudgementGiven | LessonWritten,
-) -> None:
+def _learn(record: Record, event: Told) -> None:
     match event:
+        case RecordImported():
+            record.published = event
         case NoveltyJudged():
             record.novelty = event
         case ProbesRan(report=report):

@@ -32,6 +32,7 @@ from move37.core.events import (
     ParentsChosen,
     ProbesRan,
     ProposalFailed,
+    RecordImported,
     RootAdded,
     RungDecided,
     SessionClosed,
@@ -141,6 +142,11 @@ class Entry:
     def lesson(self) -> LessonWritten | None:
         """The last lesson."""
         return self._last(LessonWritten)
+
+    @cached_property
+    def published(self) -> RecordImported | None:
+        """What another campaign published about it, if it was imported."""
+        return self._last(RecordImported)
 
     @cached_property
     def decisions(self) -> tuple[RungDecided, ...]:

@@ -13,6 +13,7 @@ from move37.core.events import (
     LessonWritten,
     NoveltyJudged,
     ProbesRan,
+    RecordImported,
     RootAdded,
     RungDecided,
     TrialFinished,
@@ -39,6 +40,7 @@ def subject(event: Event) -> str | None:
             | VerdictReached()
             | JudgementGiven()
             | LessonWritten()
+            | RecordImported()
         ):
             return event.candidate_id
         case TrialStarted():
