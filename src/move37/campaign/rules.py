@@ -139,7 +139,9 @@ def fitness_of(
     ]
     compose = composite_by_name(workshop.config.evidence.fitness)
     rules = FitnessRules(
-        pair_deviation=pair_noise(workshop), prior_spread=workshop.preset.rungs[-1].spread
+        pair_deviation=pair_noise(workshop),
+        prior_spread=workshop.preset.rungs[-1].spread,
+        judge_weight=workshop.config.evidence.judge_weight,
     )
     return compose(comparison.combined, tasks, quality, rules)
 

@@ -177,6 +177,9 @@ class EvidenceConfig(_Section):
     drop_below: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """Racing drops a candidate whose probability of beating the bar is below this."""
     fitness: str = "composite"
+    judge_weight: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """Of the judge's quality in fitness, beside 1 for the effect and 1 for the tasks; 0: judged and
+    reported, but not climbed."""
 
     @model_validator(mode="after")
     def _can_be_met(self) -> EvidenceConfig:

@@ -30,6 +30,7 @@ from move37.insights.findings import (
     standing,
     tested_rows,
 )
+from move37.insights.judging import agreement_rows, calibration_rows
 from move37.insights.larger import verified_rows
 from move37.insights.lessons import credit_rows, failure_rows, noise_rows, worst_lessons
 from move37.insights.setting import Setting, command, config_text, read_setting
@@ -81,6 +82,8 @@ def report_context(events: list[Event]) -> dict[str, Any]:
         "hurting": hurting,
         "worst": worst_lessons(story),
         "noise": noise_rows(setting, baseline),
+        "agreement": agreement_rows(events),
+        "calibration": calibration_rows(story.searched),
         "shown": best or best_searched(story),
         "pictures": _pictures(story, baseline, best),
         **_session_words(story, setting),
