@@ -77,8 +77,8 @@ def test_the_report_shows_both_or_neither(name):
     bare = render(name, report_context(opening()))
     assert "judges agree" not in bare
     assert "foresaw" not in bare
-    votes = [JudgementGiven(index=0, candidate_id=PREDICTED[0].candidate.id, quality=0.5,
-                            judge="p", rubric={}, votes={"a": 0.5, "b": 0.7})]  # fmt: skip
+    first = tell(opening() + PREDICTED).searched[0].id
+    votes = [replace(judged(0, a=0.5, b=0.7), candidate_id=first)]
     page = render(name, report_context(opening() + PREDICTED + votes))
     assert "1 of 2" in page
     assert "0.325" in page
