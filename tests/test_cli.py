@@ -30,6 +30,7 @@ VERBS = (
     ["run"], ["status"], ["gallery"], ["show"], ["report"], ["check"], ["doctor"], ["mixers"],
     ["propose"], ["mcp"], ["import", "asi-arch"], ["audit"],
     ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
+    ["cards", "search"], ["cards", "list"], ["cards", "show"], ["cards", "lint"], ["cards", "add"],
 )  # fmt: skip
 
 

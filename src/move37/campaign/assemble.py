@@ -20,8 +20,8 @@ from move37.campaign.settings import load_preset
 from move37.campaign.stopping import Stopwatch, used_before
 from move37.campaign.team import make_team, open_desk
 from move37.campaign.workshop import CAMPAIGN, Workshop
-from move37.cognition.cards import shipped_cards
 from move37.cognition.library import Library
+from move37.cognition.shelf import all_cards, reviewed
 from move37.core.candidate import Candidate, Idea, check_source
 from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import ConfigError, LedgerError, SourceError, UnknownName
@@ -191,7 +191,7 @@ def open_workshop(
             laboratory=laboratory,
             team=make_team(config.team, desk),
             desk=desk,
-            library=Library(shipped_cards()),
+            library=Library(reviewed(all_cards(_cards_folder(config)))),
             watch=watch,
             roots=tuple(member(name) for name in config.roots),
             baseline=member(config.baseline),
@@ -340,3 +340,12 @@ def _processor() -> str:
         return platform.processor()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.processor()
+
+
+def _cards_folder(config: CampaignConfig) -> Path | None:
+    if not config.search.cards_folder:
+        return None
+    folder = Path(config.search.cards_folder)
+    if not folder.is_dir():
+        raise ConfigError(f"search.cards_folder: there is no folder {folder}")
+    return folder

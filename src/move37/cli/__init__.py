@@ -10,12 +10,13 @@ import sys
 import typer
 
 from move37.cli import running  # isort: skip
-from move37.cli import reading, checking, outside, comparing, exchange, ledger  # isort: skip
+from move37.cli import reading, checking, outside, comparing, exchange, ledger, cards  # isort: skip
 from move37.cli.shared import app
 from move37.core.errors import Move37Error
 
 __all__ = [
-    "app", "checking", "comparing", "exchange", "ledger", "main", "outside", "reading", "running",
+    "app", "cards", "checking", "comparing", "exchange", "ledger", "main", "outside", "reading",
+    "running",
 ]  # fmt: skip
 
 

@@ -85,7 +85,7 @@ class LatentSemantic:
     it in other words. Stems are those of SQLite's Porter tokenizer. Deterministic.
     """
 
-    def __init__(self, texts: Sequence[str], *, n_dimensions: int = 128) -> None:
+    def __init__(self, texts: Sequence[str], *, n_dimensions: int = 96) -> None:
         documents = _stems(texts)
         frequency = Counter(stem for document in documents for stem in set(document))
         self._column = {stem: i for i, stem in enumerate(sorted(frequency))}

@@ -77,7 +77,7 @@ class SqliteText:
 
     def search(self, query: str, *, limit: int) -> tuple[Found, ...]:
         """Return documents that share words with the query, best first; ties by id."""
-        words = _words(query)
+        words = query_words(query)
         if not words or limit < 1:
             return ()
         expression = " OR ".join(f'"{word}"' for word in words)
@@ -91,5 +91,6 @@ class SqliteText:
         return tuple(Found(id=id_, score=-rank) for id_, rank in rows)  # bm25 is negative
 
 
-def _words(query: str) -> list[str]:
+def query_words(query: str) -> list[str]:
+    """Return the words of a query, each once, bounded in number."""
     return sorted({word.lower() for word in WORD.findall(query)})[:MAX_QUERY_WORDS]

@@ -161,6 +161,9 @@ class SearchConfig(_Section):
     repairs: Annotated[int, Field(ge=0)] = 2
     """Engineer's tries per candidate."""
     use_cognition: bool = True
+    cards_folder: str = ""
+    """Folder with cards of your own (Markdown), used beside those that ship; unreviewed ones are
+    not."""
     use_lessons: bool = True
     use_judge: bool = True
 
