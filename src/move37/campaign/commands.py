@@ -14,6 +14,7 @@ from rich.console import Console
 
 from move37.campaign.assemble import RunFolder, open_workshop, read_layer, stored_config
 from move37.campaign.estimate import SPREAD, Estimate, estimate
+from move37.campaign.lookup import find_entry
 from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import Ending, work
@@ -31,7 +32,7 @@ from move37.campaign.tables import (
 )
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
-from move37.core.errors import ConfigError, ReportError, UnknownName
+from move37.core.errors import ConfigError, ReportError
 from move37.core.events import ModelCalled
 from move37.insights.report import write_report
 from move37.lab.laboratory import Laboratory
@@ -227,11 +228,7 @@ def show_candidate(ledger: Ledger, prefix: str, *, source_only: bool) -> None:
     Raises:
         UnknownName: no candidate, or several, begin with `prefix`.
     """
-    candidates = ledger.state().candidates
-    matches = [entry for id_, entry in candidates.items() if id_.startswith(prefix)]
-    if len(matches) != 1:
-        raise UnknownName.of("single candidate", prefix, [e.id for e in matches] or candidates)
-    (entry,) = matches
+    entry = find_entry(ledger.state(), prefix)
     if source_only:
         sys.stdout.write(entry.candidate.source)
         return

@@ -1,4 +1,4 @@
-"""The verbs that bring things in and take things out: import, audit."""
+"""The verbs that bring things in and take things out: import, audit, export."""
 
 from __future__ import annotations
 
@@ -68,3 +68,30 @@ def audit(
         unsandboxed=unsandboxed,
         as_json=as_json,
     )
+
+
+@app.command()
+def export(
+    candidate: Annotated[str, typer.Argument(help="Candidate id, or its first digits.")],
+    name: Annotated[str, typer.Option("--run", help="Name of the run.")] = "first",
+    to: Annotated[
+        Path | None, typer.Option(help="New folder; default RUN/export/ID under --runs.")
+    ] = None,
+    unsandboxed: Annotated[
+        bool, typer.Option(help="If it must be trained anew: with YOUR rights.")
+    ] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write a folder others can use: one-file layer, Hugging Face model, weights, card, self-test.
+
+    Example: move37 export 3f2a --run first --to my-layer
+    """
+    from move37.interop.exporting import export_candidate
+
+    with open_ledger(name, runs) as ledger:
+        folder, weights = export_candidate(
+            ledger, run_folder(name, runs), candidate, to=to, unsandboxed=unsandboxed
+        )
+    kept = "trained anew, as the recorded file was not kept" if weights.is_anew else "as recorded"
+    typer.echo(f"{folder}: weights of a {weights.trial.spec.stage} training, {kept}")
+    typer.echo(f"check it: python {folder}/self_test.py")
