@@ -101,7 +101,7 @@ def try_out(
         lambda: brief.judge_novelty(workshop, state, journal.index, candidate),
         match={"candidate_id": candidate.id},
     )
-    if not novelty.is_novel:
+    if not novelty.is_novel and workshop.config.search.refuse_repeats:
         return results.Failure(reason=novelty.reason, repairable=False)
     probes = journal.once(
         ProbesRan,

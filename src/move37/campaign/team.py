@@ -36,6 +36,7 @@ from move37.team.protocols import (
 )
 from move37.team.symbolic.analyst import SymbolicAnalyst
 from move37.team.symbolic.control import RandomResearcher
+from move37.team.symbolic.disguise import DisguiseResearcher
 from move37.team.symbolic.engineer import SymbolicEngineer
 from move37.team.symbolic.judge import SymbolicJudge
 from move37.team.symbolic.researcher import SymbolicResearcher
@@ -209,7 +210,11 @@ def _llm(role: Role, desk: Desk | None) -> Any:
 
 
 _SYMBOLIC: dict[Role, dict[str, Callable[[], object]]] = {
-    Role.RESEARCHER: {"symbolic": SymbolicResearcher, "random": RandomResearcher},
+    Role.RESEARCHER: {
+        "symbolic": SymbolicResearcher,
+        "random": RandomResearcher,
+        "disguise": DisguiseResearcher,
+    },
     Role.ENGINEER: {"symbolic": SymbolicEngineer},
     Role.ANALYST: {"symbolic": SymbolicAnalyst},
     Role.JUDGE: {"symbolic": SymbolicJudge},

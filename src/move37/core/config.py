@@ -160,6 +160,9 @@ class SearchConfig(_Section):
     there are: so the same seed gives the same campaign."""
     repairs: Annotated[int, Field(ge=0)] = 2
     """Engineer's tries per candidate."""
+    refuse_repeats: bool = True
+    """Whether what is not novel ends there. False: novelty is judged and written down, and the
+    candidate goes on all the same; for campaigns of known layers (`campaigns/null.toml`)."""
     use_cognition: bool = True
     cards_folder: str = ""
     """Folder with cards of your own (Markdown), used beside those that ship; unreviewed ones are
