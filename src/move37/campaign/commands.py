@@ -20,11 +20,14 @@ from move37.campaign.screen import Screen
 from move37.campaign.session import Ending, work
 from move37.campaign.settings import load_campaign, load_preset
 from move37.campaign.tables import (
+    cost_of,
+    cost_words,
     effect_words,
     escape_markup,
     estimate_table,
     gallery_entries,
     imported_from,
+    priced,
     print_gallery,
     probe_table,
     progress_table,
@@ -213,10 +216,17 @@ def show_gallery(ledger: Ledger, *, as_json: bool) -> None:
     if not as_json:
         print_gallery(Console(), ledger)
         return
+    state = ledger.state()
     _print_json(
         [
-            {"id": e.id, "name": e.candidate.idea.name, "verdict": asdict(e.verdict)}
-            for e in gallery_entries(ledger.state())
+            {
+                "id": e.id,
+                "name": e.candidate.idea.name,
+                "verdict": asdict(e.verdict),
+                "cost": asdict(cost),
+                "on_front": is_best,
+            }
+            for e, cost, is_best in priced(state, gallery_entries(state))
             if e.verdict
         ]
     )
@@ -253,6 +263,8 @@ def show_candidate(ledger: Ledger, prefix: str, *, source_only: bool) -> None:
         )
         for task, effect in (entry.verdict.task_effects or {}).items():
             console.print(f"  {task:22} {effect_words(effect)}  ({effect.n_pairs} seeds)")
+    if words := cost_words(cost_of(ledger.state(), entry)):
+        console.print(f"[dim]cost[/] {words}", highlight=False)
     if entry.probes:
         console.print(probe_table(entry.probes))
 

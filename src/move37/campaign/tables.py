@@ -12,7 +12,8 @@ from move37.campaign.estimate import Estimate
 from move37.campaign.progress import Progress
 from move37.core.claims import Effect, VerdictKind
 from move37.core.events import CampaignStarted
-from move37.core.trial import ProbeReport, Stage
+from move37.core.trial import ProbeReport
+from move37.insights.costs import LayerCost, layer_cost, on_front
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry, State
 
@@ -103,9 +104,9 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
     )
     table.add_column("id", no_wrap=True)
     table.add_column("name", overflow="fold", min_width=12)
-    for heading in ("effect [95 %]", "seeds", "e-value", "CPU", "state"):
+    for heading in ("effect [95 %]", "seeds", "e-value", "cost", "state"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for entry in entries:
+    for entry, cost, is_best in priced(state, entries):
         verdict = entry.verdict
         if verdict is None or verdict.effect is None:
             continue
@@ -115,25 +116,45 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
             effect_words(verdict.effect),
             str(verdict.effect.n_pairs),
             f"{verdict.e_value:.3g}" if verdict.e_value is not None else "",
-            _relative_cpu(state, entry.id, verdict.baseline),
-            f"{entry.probes.state_bytes:,} B" if entry.probes else "",
+            (f"{cost.relative:.2f}x" if cost.relative else "") + ("*" if is_best else " "),
+            f"{cost.state_bytes:,} B" if cost.state_bytes else "",
         )
     console.print(table)
+    console.print(
+        "[dim]cost: processor time of training over the baseline's; * on the front of effect "
+        "against cost: nobody here has more for less[/]"
+    )
 
 
-def _relative_cpu(state: State, candidate_id: str, baseline_id: str) -> str:
-    """Processor time of a fresh training over the baseline's; empty if either is missing."""
-    ours, theirs = (_fresh_cpu_seconds(state, id_) for id_ in (candidate_id, baseline_id))
-    return f"{ours / theirs:.2f}x" if ours and theirs else ""
+def priced(state: State, entries: list[Entry]) -> list[tuple[Entry, LayerCost, bool]]:
+    """Return each entry with its cost and whether it is on the front of effect against cost."""
+    costs = [cost_of(state, entry) for entry in entries]
+    front = on_front([(_mean(e), c.relative) for e, c in zip(entries, costs, strict=True)])
+    return list(zip(entries, costs, front, strict=True))
 
 
-def _fresh_cpu_seconds(state: State, candidate_id: str) -> float:
-    seconds = [
-        t.measurement.cost.cpu_seconds
-        for t in state.trials.get(candidate_id, ())
-        if t.measurement and t.spec.stage is Stage.CONFIRM
-    ]
-    return sum(seconds) / len(seconds) if seconds else 0.0
+def cost_of(state: State, entry: Entry) -> LayerCost:
+    """Return what a candidate costs beside the baseline of its verdict."""
+    baseline = entry.verdict.baseline if entry.verdict else ""
+    return layer_cost(state.trials.get(entry.id, ()), state.trials.get(baseline, ()), entry.probes)
+
+
+def cost_words(cost: LayerCost) -> str:
+    """Return a cost as people read it; empty where nothing was measured."""
+    words = []
+    if cost.relative is not None:
+        words.append(f"{cost.relative:.2f}x the baseline's time")
+    if cost.microseconds_per_token is not None:
+        words.append(f"{cost.microseconds_per_token:.1f} us of CPU a training token")
+    if cost.flops_per_token is not None:
+        words.append(f"{cost.flops_per_token / 1000:.1f} kFLOP a token in one mixer")
+    if cost.peak_memory_bytes is not None:
+        words.append(f"{cost.peak_memory_bytes / 2**20:.0f} MiB at the peak")
+    if cost.state_bytes is not None:
+        words.append(f"{cost.state_bytes:,} B of state a layer")
+    if cost.n_parameters is not None:
+        words.append(f"{cost.n_parameters:,} parameters in the model")
+    return ", ".join(words)
 
 
 def imported_from(ledger: Ledger) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from move37.core.claims import Effect, VerdictKind
 from move37.core.trial import Stage
+from move37.insights.costs import LayerCost, layer_cost, on_front
 from move37.insights.paired import Paired, compare
 from move37.insights.setting import Setting
 from move37.insights.story import Record, Story
@@ -30,8 +31,9 @@ class GalleryRow:
     n_parameters: int | None
     state_bytes: int | None
     """Of one sequence in one layer."""
-    relative_cpu: float | None
-    """CPU seconds of a training over the baseline's, on the same fresh seeds."""
+    cost: LayerCost
+    on_front: bool = False
+    """Whether no other entry has as large an effect for as low a cost."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,10 +77,15 @@ def gallery_rows(story: Story, baseline: Record | None) -> list[GalleryRow]:
                 level=math.nan if test.level is None else test.level,
                 n_parameters=fresh[0].cost.n_parameters if fresh else None,
                 state_bytes=record.probes.state_bytes if record.probes else None,
-                relative_cpu=_relative_cpu(record, baseline),
+                cost=layer_cost(
+                    record.trials.values(),
+                    baseline.trials.values() if baseline else (),
+                    record.probes,
+                ),
             )
         )
-    return rows
+    front = on_front([(row.effect.mean, row.cost.relative) for row in rows])
+    return [replace(row, on_front=best) for row, best in zip(rows, front, strict=True)]
 
 
 def opponent_rows(story: Story, setting: Setting, best: Record | None) -> list[OpponentRow]:
@@ -227,12 +234,3 @@ def outcome_of(record: Record) -> str:
     if verdict.kind is VerdictKind.REFUTED or (record.test and record.test is verdict):
         return "not confirmed"
     return verdict.kind.value
-
-
-def _relative_cpu(record: Record, baseline: Record | None) -> float | None:
-    if baseline is None:
-        return None
-    ours, theirs = record.measurements(Stage.CONFIRM), baseline.measurements(Stage.CONFIRM)
-    seeds = ours.keys() & theirs.keys()
-    total = math.fsum(theirs[s].cost.cpu_seconds for s in seeds)
-    return math.fsum(ours[s].cost.cpu_seconds for s in seeds) / total if total > 0 else None

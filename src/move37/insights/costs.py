@@ -1,0 +1,93 @@
+"""What a layer costs beside the baseline, and who is worth its price: effect against cost.
+
+Time and memory are the kernel's accounting of whole trainings, state and floating point operations
+the probes' of one mixer. Cost is never folded into an effect.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from move37.core.trial import Measurement, ProbeReport, Stage, Trial
+
+MICRO = 1e6
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LayerCost:
+    """Numbers of one layer; None where nothing was measured."""
+
+    relative: float | None = None
+    """Processor time per training token over the baseline's, on the seeds that both completed."""
+    microseconds_per_token: float | None = None
+    """Processor time of training, mean over seeds."""
+    peak_memory_bytes: int | None = None
+    """Of a training process, the largest over seeds."""
+    flops_per_token: float | None = None
+    """Forward pass of one mixer at the probed width."""
+    state_bytes: int | None = None
+    """Of one sequence in one layer, float32."""
+    n_parameters: int | None = None
+    """Of the whole model: everyone's within 1 %."""
+
+
+def layer_cost(
+    ours: Iterable[Trial], theirs: Iterable[Trial], probes: ProbeReport | None
+) -> LayerCost:
+    """Return a layer's cost from its fresh trainings, or from the search's where there are none.
+
+    Args:
+        ours: trials of the layer.
+        theirs: trials of the baseline.
+        probes: the admission probes' report of the layer.
+    """
+    ours, theirs = list(ours), list(theirs)
+    stage = Stage.CONFIRM if _whole(ours, Stage.CONFIRM) else Stage.SEARCH
+    mine, baseline = _whole(ours, stage), _whole(theirs, stage)
+    shared = mine.keys() & baseline.keys()
+    relative = None
+    if shared:
+        our_time = math.fsum(_seconds_per_token(mine[key]) for key in shared)
+        their_time = math.fsum(_seconds_per_token(baseline[key]) for key in shared)
+        relative = our_time / their_time if their_time > 0 else None
+    costs = [m.cost for m in mine.values()]
+    times = [_seconds_per_token(m) for m in mine.values()]
+    return LayerCost(
+        relative=relative,
+        microseconds_per_token=MICRO * math.fsum(times) / len(times) if times else None,
+        peak_memory_bytes=max((c.peak_memory_bytes for c in costs), default=None),
+        flops_per_token=probes.flops_per_token or None if probes else None,
+        state_bytes=probes.state_bytes or None if probes else None,
+        n_parameters=costs[0].n_parameters if costs else None,
+    )
+
+
+def on_front(points: Sequence[tuple[float, float | None]]) -> list[bool]:
+    """Say of each (effect, cost) whether no other has as large an effect for as low a cost.
+
+    Equal points share their place. A point without a cost is on no front: it cannot be compared.
+    """
+    known = [(effect, cost) for effect, cost in points if cost is not None]
+    return [
+        cost is not None
+        and not any(
+            other >= effect and price <= cost and (other > effect or price < cost)
+            for other, price in known
+        )
+        for effect, cost in points
+    ]
+
+
+def _whole(trials: Iterable[Trial], stage: Stage) -> Mapping[tuple[int, int], Measurement]:
+    """(rung, seed) -> measurement of the completed trials of one stage."""
+    return {
+        (t.spec.rung, t.spec.seed): t.measurement
+        for t in trials
+        if t.spec.stage is stage and t.measurement and t.measurement.cost.tokens > 0
+    }
+
+
+def _seconds_per_token(measurement: Measurement) -> float:
+    return measurement.cost.cpu_seconds / measurement.cost.tokens
