@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -109,7 +110,7 @@ def test_a_lesson_is_taken_and_invented_numbers_are_not():
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(box.explain, study)
         while not box.lessons_due:
-            pass
+            time.sleep(0.01)
         assert box.lessons_due == {3: ROOT.candidate.id}
         words = "The plain layer was tried; nothing was measured of it, so nothing is learnt."
         with pytest.raises(ReplyError, match=r"4\.25"):

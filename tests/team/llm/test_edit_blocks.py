@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from move37.core.errors import ReplyError
@@ -24,12 +24,14 @@ MARKS = ["<<<<<<< SEARCH\n", "=======\n", ">>>>>>> REPLACE\n", "a\n", "b\n", "\n
 SOURCE = "a = 1\nb = 2\nc = 3\nb = 2\n"
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(Edit, old=LINES.map(joined), new=LINES.map(joined)), max_size=4))
 def test_spelled_edits_are_read_again(edits):
     """E1."""
     assert read_edits("Because of this:\n\n" + spell(edits) + "\nDone.") == edits
 
 
+@settings(deadline=None)
 @given(st.lists(LINE, min_size=1, max_size=12), st.data())
 def test_an_edit_changes_its_lines_and_nothing_else(lines, data):
     """E2."""
@@ -62,6 +64,7 @@ def test_old_lines_that_do_not_stand_there_once_are_refused(old, complaint):
         apply_edits(SOURCE, [Edit(old=old, new="x\n")])
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(MARKS), max_size=30).map("".join))
 def test_any_text_gives_edits_or_a_reply_error(text):
     """E4."""

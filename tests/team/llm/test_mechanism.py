@@ -8,7 +8,7 @@ M3  Total: any text has a mechanism.
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from move37.lab.references import reference_source
@@ -57,6 +57,7 @@ def test_without_a_parent_the_whole_layer_is_the_idea():
     assert not compare(IDEA, reference_source("retnet")).is_kept
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_any_text_has_a_mechanism(text):
     """M3."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from move37.team.llm.prompting import Section, clean, compose, fit, quote
@@ -24,6 +24,7 @@ SECTIONS = st.lists(
 MARK = re.compile(r"\[(data-[0-9a-f]{8}) begin: ")
 
 
+@settings(deadline=None)
 @given(TEXT, TEXT)
 def test_marks_occur_in_no_quoted_text(first, second):
     """Q1."""
@@ -36,6 +37,7 @@ def test_marks_occur_in_no_quoted_text(first, second):
     assert again.count(marks[0]) == 4
 
 
+@settings(deadline=None)
 @given(SECTIONS, st.integers(0, 4000))
 def test_what_is_kept_and_what_is_cut_add_up(sections, room):
     """Q2."""
@@ -45,6 +47,7 @@ def test_what_is_kept_and_what_is_cut_add_up(sections, room):
     assert all(cut.n_characters > 0 for cut in cuts)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 5000), min_size=1, max_size=6), st.integers(2500, 20000))
 def test_light_material_is_brought_below_the_budget(sizes, room):
     """Q2."""
@@ -76,6 +79,7 @@ def test_a_prompt_says_what_was_cut():
     assert str(prompt.cuts[0]) in prompt.text
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_hidden_characters_are_replaced(text):
     """Q4."""
@@ -84,6 +88,7 @@ def test_hidden_characters_are_replaced(text):
     assert len(cleaned) == len(text) + 7
 
 
+@settings(deadline=None)
 @given(SECTIONS)
 def test_the_same_material_gives_the_same_prompt(sections):
     """Q5."""

@@ -11,7 +11,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from move37.core.errors import ReplyError
@@ -44,6 +44,7 @@ PIECES = st.sampled_from(
 HOSTILE = st.one_of(st.text(max_size=300), st.lists(PIECES, max_size=40).map("".join))
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 @example("```python\n" + "(" * 5000 + "\n```")
 @example('{"name": ' * 3000)
@@ -56,6 +57,7 @@ def test_any_text_gives_a_record_or_a_reply_error(text):
         assert "Mixer" in read_layer_code(text)
 
 
+@settings(deadline=None)
 @given(HOSTILE.filter(lambda t: "{" not in t and "`" not in t and "~" not in t))
 def test_prose_around_the_blocks_does_not_matter(prose):
     """R2."""
@@ -64,6 +66,7 @@ def test_prose_around_the_blocks_does_not_matter(prose):
     assert read_layer_code(reply) == LAYER
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200).filter(lambda t: not t or "\r\n" not in t))
 def test_lines_are_parted_and_joined_without_loss(text):
     ended = text if not text or text.endswith("\n") else text + "\n"

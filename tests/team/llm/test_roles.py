@@ -15,7 +15,7 @@ import json
 import statistics
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from llm_records import ScriptedSeat, child, known, layer, measured
 
@@ -276,6 +276,7 @@ class TestJudge:
         judgement = LlmJudge(lambda _: [harsh, kind]).assess(EXHIBIT)
         assert judgement.votes == {"a:x": 0.5, "b:y": 0.5}
 
+    @settings(deadline=None)
     @given(st.floats(0, 1), st.lists(st.floats(0, 1), min_size=1, max_size=4))
     def test_quality_rises_with_the_grade_and_stays_in_bounds(self, raw, anchors):
         """L4."""
