@@ -205,7 +205,7 @@ def assess(workshop: Workshop, journal: Journal, candidate: Candidate) -> Judgem
     """Have the Judge assess a candidate, blind to author and private results."""
     entry = workshop.ledger.state().entries[journal.index, candidate.id]
     baseline = workshop.ledger.state().candidates[workshop.baseline.id]
-    novelty = journal.recorded(NoveltyJudged, candidate_id=candidate.id)
+    novelty = journal.recorded(NoveltyJudged, candidate_id=candidate.id, by="source")
     judgement = workshop.team.judge.assess(
         Exhibit(
             candidate=candidate,

@@ -20,13 +20,14 @@ from move37.core.events import (
     RungDecided,
     VerdictReached,
 )
+from move37.core.trial import ProbeReport
 from move37.evidence.effects import Comparison
 from move37.evidence.fitness import FitnessRules, TaskResult, composite_by_name
 from move37.evidence.racing import RacingRules, RungModel, decide
 from move37.evidence.verdicts import after_race
 from move37.memory.contenders import contenders
 from move37.memory.journal import Journal
-from move37.memory.novelty import nearest
+from move37.memory.novelty import nearest, nearest_behaviour
 from move37.memory.selection import TOP_SHARE, choose
 from move37.memory.state import State
 
@@ -58,6 +59,22 @@ def judge_novelty(state: State, index: int, candidate: Candidate) -> NoveltyJudg
         nearest=found.id,
         reason=found.reason,
         distance=found.distance,
+    )
+
+
+def judge_behaviour(
+    state: State, index: int, candidate: Candidate, report: ProbeReport
+) -> NoveltyJudged:
+    """Judge by what the probes saw it compute whether the candidate is anything new."""
+    found = nearest_behaviour(candidate, report, state)
+    return NoveltyJudged(
+        index=index,
+        candidate_id=candidate.id,
+        is_novel=found.is_novel,
+        nearest=found.id,
+        reason=found.reason,
+        distance=found.distance,
+        by="behaviour",
     )
 
 

@@ -99,7 +99,7 @@ def try_out(
     novelty = journal.once(
         NoveltyJudged,
         lambda: brief.judge_novelty(workshop, state, journal.index, candidate),
-        match={"candidate_id": candidate.id},
+        match={"candidate_id": candidate.id, "by": "source"},
     )
     if not novelty.is_novel and workshop.config.search.refuse_repeats:
         return results.Failure(reason=novelty.reason, repairable=False)
@@ -114,6 +114,13 @@ def try_out(
     )
     if not probes.report.passed:
         return results.Failure.of_probes(probes.report)
+    behaviour = journal.once(
+        NoveltyJudged,
+        lambda: rules.judge_behaviour(state, journal.index, candidate, probes.report),
+        match={"candidate_id": candidate.id, "by": "behaviour"},
+    )
+    if not behaviour.is_novel:
+        return results.Failure(reason=behaviour.reason, repairable=False)
     for rung in range(len(workshop.preset.rungs)):
         for seed in workshop.rung_seeds(rung):
             trial = workshop.search_trial(journal, candidate, rung, seed)

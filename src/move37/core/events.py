@@ -121,6 +121,8 @@ class NoveltyJudged:
     reason: str
     distance: float = 1.0
     """To the nearest, scaled to [0, 1]: 0 is the same function or text."""
+    by: str = "source"
+    """What was compared: `source` before the probes, `behaviour` after them."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -134,6 +134,8 @@ class ProbeReport:
     seconds: float = 0.0
     fingerprint: tuple[float, ...] = field(default=())
     """Outputs and gradient norms on fixed inputs at fixed weights, for novelty."""
+    start: tuple[tuple[float, float, float], ...] = ()
+    """Of each trainable parameter as initialised, in order: how many numbers, mean, deviation."""
 
     @property
     def passed(self) -> bool:

@@ -52,11 +52,21 @@ class Exit:
 class ChildFailed(Exception):
     """A child died, broke a limit or the protocol, or said that it failed. Not the lab's fault."""
 
-    def __init__(self, outcome: Outcome, reason: str, exit: Exit | None) -> None:  # noqa: A002  # the contract's name
+    def __init__(
+        self,
+        outcome: Outcome,
+        reason: str,
+        exit: Exit | None,  # noqa: A002  # the contract's name
+        *,
+        was_killed: bool = False,
+    ) -> None:
         super().__init__(f"{outcome}: {reason}")
         self.outcome = outcome
         self.reason = reason
         self.exit = exit
+        self.was_killed = was_killed
+        """SIGKILL ended it, and neither this lab nor a limit of the child's own sent that: somebody
+        outside (a person, a machine short of memory), or the child itself."""
 
 
 class Session:
@@ -74,6 +84,7 @@ class Session:
         self._cgroup = cgroup
         self._exit: Exit | None = None
         self._overdue = False
+        self._ended_by_host = False
         self._memory_kills = 0
         self._lost: LabError | None = None
         host_end, child_end = socket.socketpair()
@@ -232,9 +243,10 @@ class Session:
 
     def _failure(self, outcome: Outcome, reason: str, *, kill: bool) -> ChildFailed:
         exited = self._end(kill=kill)
+        was_killed = exited.status == -signal.SIGKILL and not self._ended_by_host
         if (breach := self._breach(exited)) is not None:
             outcome, reason = breach
-        return ChildFailed(outcome, reason, exited)
+        return ChildFailed(outcome, reason, exited, was_killed=was_killed and breach is None)
 
     def _breach(self, exited: Exit) -> tuple[Outcome, str] | None:
         """Return the limit that ended the child, by the kernel's evidence."""
@@ -275,6 +287,7 @@ class Session:
         if not kill:
             found = self._server.wait(self._child_id, timeout_seconds=LEAVE_SECONDS)
         if found is None:
+            self._ended_by_host = True
             self._server.kill(self._child_id)
             found = self._server.wait(self._child_id, timeout_seconds=EXIT_SECONDS)
         if found is None:

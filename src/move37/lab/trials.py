@@ -33,6 +33,7 @@ MAX_AXES = 16
 MAX_HEADER_BYTES = 16 * 2**20
 SCORING_SECONDS = 60.0  # assumed: scoring 64 windows a task takes well under a second of work
 MEGABYTE = 2**20
+MAX_TRIES = 3  # assumed: a candidate that kills itself costs three trials, not the campaign
 
 _drawn = RecentArrays(max_bytes=64 * MEGABYTE)
 
@@ -81,30 +82,47 @@ class _Trained:
 def run_trial(laboratory: Laboratory, request: TrialRequest) -> TrialResult:
     """Train and score one candidate; every failure of the candidate is an Outcome.
 
+    A child that was killed from outside says nothing about the candidate: the trial begins anew,
+    MAX_TRIES times in all.
+
     Raises:
         LabError: the laboratory itself is broken.
     """
+    for _ in range(MAX_TRIES - 1):
+        result, was_killed = _try_trial(laboratory, request)
+        if not was_killed:
+            return result
+    return _try_trial(laboratory, request)[0]
+
+
+def _try_trial(laboratory: Laboratory, request: TrialRequest) -> tuple[TrialResult, bool]:
+    """Return how the trial went, and whether a child of it was killed from outside."""
     try:
-        trained = _train(laboratory, request)
-        cost = _cost(request, trained)
-        if problem := _size_problem(cost.n_parameters, request.preset.model.n_parameters):
-            return _failed(request, Outcome.FORGED, problem, cost)
-        result = score(
-            lambda: _open_answerer(laboratory, request, trained),
-            [
-                evaluation_set(
-                    setting,
-                    length=request.preset.training.length,
-                    stage=request.spec.stage,
-                    seed=request.spec.seed,
-                    secret=request.secret,
-                )
-                for setting in request.tasks
-            ],
-            secret=_cut_secret(request),
-        )
+        return _train_and_score(laboratory, request), False
     except ChildFailed as failure:
-        return _failed(request, failure.outcome, failure.reason, _partial_cost(failure.exit))
+        cost = _partial_cost(failure.exit)
+        return _failed(request, failure.outcome, failure.reason, cost), failure.was_killed
+
+
+def _train_and_score(laboratory: Laboratory, request: TrialRequest) -> TrialResult:
+    trained = _train(laboratory, request)
+    cost = _cost(request, trained)
+    if problem := _size_problem(cost.n_parameters, request.preset.model.n_parameters):
+        return _failed(request, Outcome.FORGED, problem, cost)
+    result = score(
+        lambda: _open_answerer(laboratory, request, trained),
+        [
+            evaluation_set(
+                setting,
+                length=request.preset.training.length,
+                stage=request.spec.stage,
+                seed=request.spec.seed,
+                secret=request.secret,
+            )
+            for setting in request.tasks
+        ],
+        secret=_cut_secret(request),
+    )
     if result.outcome is not Outcome.COMPLETED:
         return _failed(request, result.outcome, result.reason, cost)
     measurement = Measurement(scores=result.scores, cost=cost, curve=trained.curve)

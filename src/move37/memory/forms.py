@@ -6,6 +6,7 @@ The child parses, it executes nothing; see `memory.syntax`.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -68,8 +69,11 @@ def distance(a: NormalForm, b: NormalForm) -> float:
     return 1.0 - sum(gram in shared for gram in smallest) / len(smallest)
 
 
-def _ask(sources: list[str]) -> list[NormalForm | SourceError]:
-    """Ask a child about some sources; if that kills it, ask about each alone."""
+def _ask(sources: list[str], *, may_be_killed: bool = True) -> list[NormalForm | SourceError]:
+    """Ask a child about some sources; if that kills it, ask about each alone.
+
+    Once more where SIGKILL ended it: somebody outside may have sent that.
+    """
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-W", "ignore", "-c", START, str(SOURCE_ROOT)],
@@ -78,6 +82,8 @@ def _ask(sources: list[str]) -> list[NormalForm | SourceError]:
             timeout=TIMEOUT_SECONDS,
             check=False,
         )
+        if done.returncode == -signal.SIGKILL and may_be_killed:
+            return _ask(sources, may_be_killed=False)
         failure = f"ended with status {done.returncode}"
         answer = done.stdout if done.returncode == 0 else None
     except subprocess.TimeoutExpired:

@@ -1,13 +1,14 @@
 """Whether a candidate is new, before compute is paid: by its normal form, then by its behaviour.
 
-Two programs with one normal form, or with one behavioural fingerprint, are one idea. A repeat of
-something that failed is answered with why it failed.
+Two programs with one normal form are one idea; so are two that compute the same function (one
+behavioural fingerprint) and start from the same initial values. A repeat of something that failed
+is answered with why it failed.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +16,11 @@ import numpy as np
 from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
 from move37.core.errors import SourceError
+from move37.core.trial import ProbeReport
 from move37.memory.forms import distance, form_of, forms_of
 from move37.memory.state import Entry, State
 
+ALIKE = 5.0  # standard errors: of ten thousand pairs of equal distributions not one is told apart
 SAME_BEHAVIOUR = 1e-6  # assumed: float64 sums in another order differ by 1e-12, ideas by 1e-3
 
 
@@ -33,22 +36,68 @@ class Nearest:
     reason: str
 
 
-def nearest(candidate: Candidate, state: State, *, fingerprint: Sequence[float] = ()) -> Nearest:
-    """Find what a candidate is most like among everything a state knows.
+def nearest(candidate: Candidate, state: State) -> Nearest:
+    """Find whose source a candidate's is most like, among everything a state knows.
 
-    Without `fingerprint` source alone is compared; with it (after the probes ran) behaviour comes
-    first. A source that does not parse counts as new: the probes will say what is wrong with it.
+    A source that does not parse counts as new: the probes will say what is wrong with it.
     """
     if (same := state.candidates.get(candidate.id)) is not None:
         return _repeat(same, "is, to the letter,")
     others = list(state.candidates.values())
     if not others:
         return Nearest(id="", distance=1.0, is_novel=True, reason="nothing to compare with yet")
-    if fingerprint:
-        entry, apart = min(_by_behaviour(fingerprint, others), key=lambda pair: pair[1])
-        if apart <= SAME_BEHAVIOUR:
-            return _repeat(entry, f"computes the same function (within {apart:.0e}) as")
     return _by_source(candidate, others)
+
+
+def nearest_behaviour(candidate: Candidate, report: ProbeReport, state: State) -> Nearest:
+    """Find whose function a probed candidate's is most like, among all that passed their probes.
+
+    Whoever failed its probes is left out: a layer that does the same and passes is no repeat of it.
+    The same function from other initial values is another idea.
+    """
+    others = [
+        entry
+        for entry in state.candidates.values()
+        if entry.probes and entry.probes.passed and entry.id != candidate.id
+    ]
+    apart = [
+        (behavioural_distance(report.fingerprint, other.probes.fingerprint), place)
+        for place, other in enumerate(others)
+        if other.probes
+    ]
+    smallest, place = min(apart, default=(1.0, 0))
+    if smallest == 1.0:
+        return Nearest(id="", distance=1.0, is_novel=True, reason="no behaviour to compare with")
+    twins = [others[place] for distance, place in apart if distance <= SAME_BEHAVIOUR]
+    for twin in twins:
+        if twin.probes and starts_alike(report, twin.probes):
+            return _repeat(twin, "computes the same function, from the same start, as")
+    entry = others[place]
+    reason = f"{_name(entry)} behaves most like it, at distance {smallest:.2g}"
+    if twins:
+        reason = f"it computes the same function as {_name(entry)}, from other initial values"
+    return Nearest(id=entry.id, distance=smallest, is_novel=True, reason=reason)
+
+
+def starts_alike(one: ProbeReport, other: ProbeReport) -> bool:
+    """Say whether two layers' initial values may come from the same distributions.
+
+    Means and deviations within ALIKE standard errors of each other, parameter by parameter. Reports
+    without these numbers (of older versions) are never alike.
+    """
+    if not one.start or len(one.start) != len(other.start):
+        return False
+    return all(_alike(a, b) for a, b in zip(one.start, other.start, strict=True))
+
+
+def _alike(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
+    (n, mean, deviation), (other_n, other_mean, other_deviation) = a, b
+    if n != other_n:
+        return False
+    spread = max(deviation, other_deviation)
+    allowed = ALIKE * spread / math.sqrt(n) + 1e-3 * max(abs(mean), abs(other_mean))
+    # of a normal's deviation the standard error is spread / sqrt(2 n), of a uniform's less
+    return abs(mean - other_mean) <= allowed and abs(deviation - other_deviation) <= allowed
 
 
 def behavioural_distance(a: Sequence[float], b: Sequence[float]) -> float:
@@ -64,14 +113,6 @@ def behavioural_distance(a: Sequence[float], b: Sequence[float]) -> float:
         return 0.0
     x, y = x / largest, y / largest  # so that no square overflows
     return float(np.linalg.norm(x - y) / (np.linalg.norm(x) + np.linalg.norm(y)))
-
-
-def _by_behaviour(
-    fingerprint: Sequence[float], others: list[Entry]
-) -> Iterator[tuple[Entry, float]]:
-    for entry in others:
-        known = entry.probes.fingerprint if entry.probes else ()
-        yield entry, behavioural_distance(fingerprint, known)
 
 
 def _by_source(candidate: Candidate, others: list[Entry]) -> Nearest:

@@ -8,6 +8,7 @@ child that dies ends the probing with its outcome.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Collection
 
@@ -36,6 +37,7 @@ ACROSS_CALLS: dict[str, Callable[[Subject], ProbeVerdict]] = {
 FINGERPRINT_LENGTH = 24
 DIGITS = 4
 WALL_SECONDS = 60.0
+MAX_TRIES = 3  # as for trials: a child killed from outside says nothing about the candidate
 
 
 def probe(
@@ -70,29 +72,47 @@ def probe(
     except SourceError as error:
         failed = ProbeVerdict(name="contract", passed=False, detail=str(error))
         return ProbeReport(outcome=Outcome.PROBE_FAILED, verdicts=(failed,), reason=str(error))
-    run = _Run(allow)
-    start = time.perf_counter()
-    try:
-        with contextlib.ExitStack() as stack:
-            try:
-                subject = Subject(
-                    open_session,
-                    source,
-                    stack=stack,
-                    d_model=d_model,
-                    n_heads=n_heads,
-                    deadline=time.monotonic() + wall_seconds,
-                )
-            except Raised as error:
-                run.verdicts.append(_raised("contract", error))
-            else:
-                run.everything(subject)
-    except ChildFailed as failure:
-        return run.report(failure.outcome, failure.reason, time.perf_counter() - start)
+    began = time.perf_counter()
+    deadline = time.monotonic() + wall_seconds
+    for tries_left in reversed(range(MAX_TRIES)):
+        run = _Run(allow)
+        try:
+            _examine(run, open_session, source, d_model=d_model, n_heads=n_heads, deadline=deadline)
+        except ChildFailed as failure:
+            if not (failure.was_killed and tries_left):
+                return run.report(failure.outcome, failure.reason, time.perf_counter() - began)
+        else:
+            break
     failed = [v for v in run.verdicts if not v.passed and v.name not in allow]
     outcome = Outcome.PROBE_FAILED if failed else Outcome.COMPLETED
     reason = f"{failed[0].name}: {failed[0].detail}" if failed else ""
-    return run.report(outcome, reason, time.perf_counter() - start)
+    return run.report(outcome, reason, time.perf_counter() - began)
+
+
+def _examine(
+    run: _Run,
+    open_session: Callable[[], contextlib.AbstractContextManager[ProbeSession]],
+    source: str,
+    *,
+    d_model: int,
+    n_heads: int,
+    deadline: float,
+) -> None:
+    """Run all probes in one or two children; what they find is kept in `run`."""
+    with contextlib.ExitStack() as stack:
+        try:
+            subject = Subject(
+                open_session,
+                source,
+                stack=stack,
+                d_model=d_model,
+                n_heads=n_heads,
+                deadline=deadline,
+            )
+        except Raised as error:
+            run.verdicts.append(_raised("contract", error))
+        else:
+            run.everything(subject)
 
 
 class _Run:
@@ -106,6 +126,7 @@ class _Run:
         self.flops_per_token = 0.0
         self.cost_exponent = 0.0
         self.fingerprint: tuple[float, ...] = ()
+        self.start: tuple[tuple[float, float, float], ...] = ()
 
     def everything(self, subject: Subject) -> None:
         """Run the probes in order."""
@@ -122,6 +143,7 @@ class _Run:
         self._one("cost", lambda: self._cost(subject))
         with contextlib.suppress(Raised):  # a layer that raises here has failed a probe above
             self.fingerprint = fingerprint(subject)
+        self.start = start(subject)
 
     def _comparisons(self, subject: Subject) -> None:
         """Compare outputs with outputs, which says nothing about a layer that draws numbers."""
@@ -159,6 +181,7 @@ class _Run:
             cost_exponent=self.cost_exponent,
             seconds=seconds,
             fingerprint=self.fingerprint,
+            start=self.start,
         )
 
 
@@ -177,6 +200,21 @@ def fingerprint(subject: Subject) -> tuple[float, ...]:
     if not np.isfinite(numbers).all():
         return ()
     return tuple(float(f"{number:.{DIGITS}g}") for number in numbers)
+
+
+def start(subject: Subject) -> tuple[tuple[float, float, float], ...]:
+    """Return size, mean and deviation of each trainable parameter's initial values.
+
+    What `fingerprint` leaves out on purpose: two layers that compute the same may start elsewhere.
+    Empty when any is not finite.
+    """
+    initial = [subject.weights["initial"][name] for name in subject.trainable]
+    sums = [(float(w.size), float(w.mean()), float(w.std())) for w in initial if w.size]
+    if not all(math.isfinite(number) for parameter in sums for number in parameter):
+        return ()
+    return tuple(
+        (size, *(float(f"{number:.{DIGITS}g}") for number in moments)) for size, *moments in sums
+    )
 
 
 def _raised(name: str, error: Raised) -> ProbeVerdict:
