@@ -176,10 +176,7 @@ def _victims(
 def orphans(processes: list[psutil.Process]) -> list[psutil.Process]:
     """Return those that are still there after a while."""
     deadline = time.monotonic() + GONE_SECONDS
-    while time.monotonic() < deadline:
-        left = [p for p in processes if _lives(p)]
-        if not left:
-            return []
+    while (left := [p for p in processes if _lives(p)]) and time.monotonic() < deadline:
         time.sleep(0.1)
     return left
 

@@ -2,7 +2,8 @@
 
 SQLite runs in WAL mode with synchronous=FULL: what was committed survives a power cut, not only a
 kill. Write transactions take the lock at their start (BEGIN IMMEDIATE), so that two writers wait
-for each other instead of failing half way.
+for each other instead of failing half way. PostgreSQL serialises writers of one campaign by its row
+lock, see `Ledger.append`; a reading is one snapshot on both.
 """
 
 from __future__ import annotations
@@ -38,6 +39,23 @@ CAUSES = {
 }
 
 
+POSTGRES_CAUSES = {
+    "53100": "has no room left on its disk; free some space and run again",
+    "53300": "has too many connections; close some, or raise max_connections",
+    "25006": "cannot be written (a read-only server or replica)",
+    "55P03": "is locked by another program; wait, and run again",
+    "28P01": "refuses this password; mend the URL",
+    "28000": "refuses this user; mend the URL or the server's pg_hba.conf",
+    "3D000": "is not there; create the database first",
+    "42501": "may not be used by this user; grant it the rights",
+    "XX001": "is damaged; restore it from a backup",
+}
+POSTGRES_CLASSES = {
+    "08": "cannot be reached; start the server, or mend the URL",
+    "57": "is shutting down or starting up; run again when it is there",
+}
+
+
 def locate(location: str | Path) -> URL:
     """Read a path or a URL.
 
@@ -46,9 +64,13 @@ def locate(location: str | Path) -> URL:
     """
     if isinstance(location, str) and "://" in location:
         try:
-            return make_url(location)
-        except ArgumentError as error:
-            raise LedgerError(f"{location!r} is not a database URL: {error}") from error
+            url = make_url(location)
+        except (ArgumentError, ValueError) as error:  # never told: it may hold a password
+            raise LedgerError(
+                "this is not a database URL; write postgresql://USER:PASSWORD@HOST/DATABASE"
+            ) from error
+        is_plain = url.drivername in {"postgresql", "postgres"}
+        return url.set(drivername="postgresql+psycopg") if is_plain else url
     return URL.create("sqlite", database=str(location))
 
 
@@ -59,15 +81,17 @@ def connect(url: URL, *, busy_seconds: float) -> Engine:
         LedgerError: no driver for this kind of database is installed.
     """
     try:
-        engine = create_engine(url)
+        engine = create_engine(url, pool_pre_ping=url.get_backend_name() != "sqlite")
     except (NoSuchModuleError, ImportError) as error:
         raise LedgerError(
-            f"no driver for {url.drivername!r} databases ({error}); for PostgreSQL install "
-            "psycopg and use postgresql+psycopg://"
+            f"no driver for {url.drivername!r} databases ({error}); for PostgreSQL: "
+            "pip install 'move37[postgres]'"
         ) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite(busy_seconds))
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgres(busy_seconds))
     return engine
 
 
@@ -78,7 +102,12 @@ def reading(engine: Engine) -> Iterator[Connection]:
     Raises:
         LedgerError: the database cannot be read; says why.
     """
-    with plain_words(engine.url), engine.connect() as connection, connection.begin():
+    options = {} if is_sqlite(engine) else {"isolation_level": "REPEATABLE READ"}
+    with (
+        plain_words(engine.url),
+        engine.connect().execution_options(**options) as connection,
+        connection.begin(),
+    ):
         yield connection
 
 
@@ -100,7 +129,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 @contextmanager
 def plain_words(url: URL) -> Iterator[None]:
     """Turn a database driver's errors into LedgerErrors that name the database and the way out."""
-    name = url.database if url.drivername == "sqlite" else url.render_as_string()
+    name = name_of(url)
     try:
         yield
     except IntegrityError as error:
@@ -111,9 +140,24 @@ def plain_words(url: URL) -> Iterator[None]:
         raise LedgerError(f"ledger {name} cannot take this: {error}") from error
 
 
+def name_of(url: URL) -> str:
+    """Name a database for a person: a path, or a URL without its password."""
+    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
+
+
+def is_sqlite(engine: Engine) -> bool:
+    """Whether the database is one file of this machine."""
+    return engine.dialect.name == "sqlite"
+
+
 def _cause(error: BaseException | None) -> str:
-    code = getattr(error, "sqlite_errorname", "")
-    return CAUSES.get("_".join(code.split("_")[:2]), "failed")
+    if code := getattr(error, "sqlite_errorname", ""):
+        return CAUSES.get("_".join(code.split("_")[:2]), "failed")
+    state = getattr(error, "sqlstate", None)
+    if state is None and "connect" in str(error):
+        state = "08001"
+    known = POSTGRES_CAUSES.get(state or "") or POSTGRES_CLASSES.get((state or "")[:2])
+    return known or "failed"
 
 
 def _prepare_sqlite(busy_seconds: float) -> Any:
@@ -123,6 +167,15 @@ def _prepare_sqlite(busy_seconds: float) -> Any:
         # FULL costs an fsync per append (measured: docs/log.md, ledger append); NORMAL could lose
         # verdicts on a power cut that a reader has already seen.
         connection.execute("PRAGMA synchronous = FULL")
+
+    return prepare
+
+
+def _prepare_postgres(busy_seconds: float) -> Any:
+    def prepare(connection: Any, _record: object) -> None:
+        connection.autocommit = True  # a setting made inside a transaction ends with it
+        connection.execute(f"SET lock_timeout = {round(busy_seconds * 1000)}")
+        connection.autocommit = False
 
     return prepare
 

@@ -27,7 +27,7 @@ from move37.core.trial import TrialSpec
 from move37.memory.codec import VERSIONS, decode, encode, kind_of
 from move37.memory.database import locate, reading, writing
 from move37.memory.locks import KeyedLocks
-from move37.memory.migrate import open_database
+from move37.memory.migrate import open_database, take_turns
 from move37.memory.projections import open_campaign, project
 from move37.memory.record import GENESIS, Record, link
 from move37.memory.schema import campaigns, events, trials
@@ -309,6 +309,7 @@ def _check_campaign(chosen: str, *, known: list[str], create: bool, asked: bool)
 
 def _begin(engine: Engine, campaign: str) -> None:
     with writing(engine) as connection:
+        take_turns(connection)
         there = select(campaigns.c.campaign).where(campaigns.c.campaign == campaign)
         if connection.execute(there).first() is None:
             open_campaign(connection, campaign, GENESIS)

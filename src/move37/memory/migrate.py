@@ -11,14 +11,15 @@ import os
 import uuid
 from pathlib import Path
 
-from sqlalchemy import URL, Connection, Engine, inspect, select, table
+from sqlalchemy import URL, Connection, Engine, func, inspect, select, table
 from sqlalchemy.sql import column
 
 from move37 import __version__
 from move37.core.errors import LedgerError
-from move37.memory.database import connect, plain_words, reading, writing
+from move37.memory.database import connect, is_sqlite, name_of, plain_words, reading, writing
 
 SQLITE_START = b"SQLite format 3\0"
+MIGRATION_LOCK = 0x6D6F7665  # "move": drivers that open one database together take turns
 REVISIONS = ("0001",)
 """All migrations in order; the last is what this version writes."""
 
@@ -38,7 +39,7 @@ def open_database(url: URL, *, create: bool, busy_seconds: float) -> Engine:
     engine = connect(url, busy_seconds=busy_seconds)
     try:
         _bring_up_to_date(engine, create=create or url.database == ":memory:")
-        if path is not None:
+        if path is not None and is_sqlite(engine):
             _use_write_ahead_log(engine)
     except BaseException:
         engine.dispose()
@@ -124,14 +125,21 @@ def _bring_up_to_date(engine: Engine, *, create: bool) -> None:
     if revision == REVISIONS[-1]:
         return
     with writing(engine) as connection:
+        take_turns(connection)
         # Read again under the lock: another process may have migrated meanwhile.
         if _revision(connection, engine.url, create=create) != REVISIONS[-1]:
             upgrade(connection)
 
 
+def take_turns(connection: Connection) -> None:
+    """Wait until nobody else makes tables or campaigns; until the transaction ends."""
+    if connection.dialect.name == "postgresql":  # SQLite's writers wait for each other anyway
+        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+
+
 def _revision(connection: Connection, url: URL, *, create: bool) -> str | None:
     names = set(inspect(connection).get_table_names())
-    name = url.database if url.drivername == "sqlite" else url.render_as_string()
+    name = name_of(url)
     if not names and create:
         return None
     if not {"alembic_version", "events", "campaigns"} <= names:

@@ -6,10 +6,21 @@ ledger is verified. It depends on nothing but the event and the tables.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, insert, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Connection,
+    Row,
+    String,
+    Table,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from move37.core.candidate import Candidate
 from move37.core.errors import LedgerError
@@ -116,7 +127,7 @@ def _insert_candidate(
     ]
     if parents:
         connection.execute(insert(lineage), parents)
-    _count(connection, campaign, {"n_candidates": campaigns.c.n_candidates + (index >= 0)})
+    _count(connection, campaign, {"n_candidates": campaigns.c.n_candidates + int(index >= 0)})
 
 
 def _novelty(connection: Connection, campaign: str, _seq: int, event: NoveltyJudged) -> None:
@@ -239,8 +250,15 @@ HANDLERS: dict[type, Callable[[Connection, str, int, Any], None]] = {
 }
 
 
-def rows_of(connection: Connection, table: Table, campaign: str) -> Any:
-    """Iterate over one campaign's rows of a table in the order of its key, as tuples."""
-    key = list(table.primary_key.columns)
-    rows = select(table).where(table.c.campaign == campaign).order_by(*key)
-    return connection.execute(rows.execution_options(yield_per=1000))
+def rows_of(connection: Connection, table: Table, campaign: str) -> Generator[Row[Any], None, None]:
+    """Iterate over one campaign's rows of a table in the order of its key; close it at the end."""
+    order = [_bytewise(column, connection) for column in table.primary_key.columns]
+    rows = select(table).where(table.c.campaign == campaign).order_by(*order)
+    with connection.execute(rows.execution_options(yield_per=1000)) as result:
+        yield from result
+
+
+def _bytewise(column: Column[Any], connection: Connection) -> ColumnElement[Any]:
+    """Order text as SQLite does, whatever the language PostgreSQL was set up with."""
+    is_text = isinstance(column.type, String) and connection.dialect.name == "postgresql"
+    return column.collate("C") if is_text else column

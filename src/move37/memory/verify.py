@@ -5,7 +5,8 @@ The projections are made again, event by event, in a scratch database and compar
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -50,8 +51,9 @@ def first_difference(engine: Engine, campaign: str) -> Difference | None:
             _check_pages(real)
             metadata.create_all(remade)
             open_campaign(remade, campaign, GENESIS)
-            for record in _checked_records(real, campaign):
-                _project(remade, campaign, record)
+            with closing(_checked_records(real, campaign)) as records:
+                for record in records:
+                    _project(remade, campaign, record)
             for table in PROJECTIONS:
                 _compare(table, campaign, real, remade)
     except _Found as found:
@@ -68,9 +70,14 @@ def _check_pages(connection: Connection) -> None:
             raise _Found("database", "pages", str(answer))
 
 
-def _checked_records(connection: Connection, campaign: str) -> Iterator[Record]:
+def _checked_records(connection: Connection, campaign: str) -> Generator[Record, None, None]:
+    with closing(rows_of(connection, events, campaign)) as rows:
+        yield from _checked(rows)
+
+
+def _checked(rows: Iterable[Row[Any]]) -> Iterator[Record]:
     previous = GENESIS
-    for seq, row in enumerate(rows_of(connection, events, campaign)):
+    for seq, row in enumerate(rows):
         _check_link(row, seq, previous)
         try:
             event = decode(row.kind, row.version, row.body)
@@ -121,8 +128,15 @@ def _project(connection: Connection, campaign: str, record: Record) -> None:
 
 
 def _compare(table: Table, campaign: str, real: Connection, remade: Connection) -> None:
-    pairs = zip_longest(rows_of(real, table, campaign), rows_of(remade, table, campaign))
-    for found, expected in pairs:
+    with (
+        closing(rows_of(real, table, campaign)) as there,
+        closing(rows_of(remade, table, campaign)) as due,
+    ):
+        _compare_rows(table, there, due)
+
+
+def _compare_rows(table: Table, there: Iterable[Row[Any]], due: Iterable[Row[Any]]) -> None:
+    for found, expected in zip_longest(there, due):
         if found is None:
             raise _Found(table.name, _where(table, expected), "is missing")
         if expected is None:

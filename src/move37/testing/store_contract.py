@@ -357,7 +357,10 @@ class StoreContract(ABC):
             case float():
                 return [*others, value + 1e-9]
             case str():
-                return [*others, value + " ", ("f" if value[:1] == "e" else "e") + value[1:]]
+                changed = ("f" if value[:1] == "e" else "e") + value[1:]
+                length = getattr(table.c[column].type, "length", None)
+                longer = [value + " "] if length is None or len(value) < length else []
+                return [*others, *longer, changed]
         return [{bool: True, int: 1, float: 1.0, str: "x"}[table.c[column].type.python_type]]
 
     def _some_row(self, engine: Engine, table: Table) -> dict[str, Any]:

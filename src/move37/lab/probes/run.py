@@ -74,15 +74,16 @@ def probe(
         return ProbeReport(outcome=Outcome.PROBE_FAILED, verdicts=(failed,), reason=str(error))
     began = time.perf_counter()
     deadline = time.monotonic() + wall_seconds
-    for tries_left in reversed(range(MAX_TRIES)):
-        run = _Run(allow)
+    tries_left = MAX_TRIES
+    while True:
+        run, tries_left = _Run(allow), tries_left - 1
         try:
             _examine(run, open_session, source, d_model=d_model, n_heads=n_heads, deadline=deadline)
         except ChildFailed as failure:
-            if not (failure.was_killed and tries_left):
-                return run.report(failure.outcome, failure.reason, time.perf_counter() - began)
-        else:
-            break
+            if failure.was_killed and tries_left:
+                continue
+            return run.report(failure.outcome, failure.reason, time.perf_counter() - began)
+        break
     failed = [v for v in run.verdicts if not v.passed and v.name not in allow]
     outcome = Outcome.PROBE_FAILED if failed else Outcome.COMPLETED
     reason = f"{failed[0].name}: {failed[0].detail}" if failed else ""
@@ -199,7 +200,7 @@ def fingerprint(subject: Subject) -> tuple[float, ...]:
     numbers = np.concatenate([projections, slopes])
     if not np.isfinite(numbers).all():
         return ()
-    return tuple(float(f"{number:.{DIGITS}g}") for number in numbers)
+    return tuple(_rounded(number) for number in numbers)
 
 
 def start(subject: Subject) -> tuple[tuple[float, float, float], ...]:
@@ -212,9 +213,11 @@ def start(subject: Subject) -> tuple[tuple[float, float, float], ...]:
     sums = [(float(w.size), float(w.mean()), float(w.std())) for w in initial if w.size]
     if not all(math.isfinite(number) for parameter in sums for number in parameter):
         return ()
-    return tuple(
-        (size, *(float(f"{number:.{DIGITS}g}") for number in moments)) for size, *moments in sums
-    )
+    return tuple((size, _rounded(mean), _rounded(deviation)) for size, mean, deviation in sums)
+
+
+def _rounded(number: float) -> float:
+    return float(f"{number:.{DIGITS}g}")
 
 
 def _raised(name: str, error: Raised) -> ProbeVerdict:
