@@ -17,6 +17,8 @@ from move37.memory.ledger import Ledger
 from move37.memory.schema import metadata
 from move37.testing.store_contract import StoreContract, opening, story
 
+pytest_plugins = ("move37.testing.postgres",)
+
 Fresh = Callable[[], str]
 
 

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import fcntl
+import hashlib
 import json
 import os
 import platform
-import secrets
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from move37 import __version__
+from move37.campaign.folder import RunFolder
 from move37.campaign.settings import load_preset
-from move37.campaign.stopping import Stopwatch, used_before
+from move37.campaign.sharing import close_dead_sessions
+from move37.campaign.stopping import Stopwatch, used_before, used_together
 from move37.campaign.team import make_team, open_desk
 from move37.campaign.workshop import CAMPAIGN, Workshop
 from move37.cognition.library import Library
@@ -25,13 +26,14 @@ from move37.cognition.shelf import all_cards, reviewed
 from move37.core.candidate import Candidate, Idea, check_source
 from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import ConfigError, LedgerError, SourceError, UnknownName
-from move37.core.events import CampaignStarted, Event, RootAdded, SessionOpened
+from move37.core.events import CampaignStarted, Event, RootAdded, SessionClosed, SessionOpened
 from move37.evidence.fitness import composite_by_name
 from move37.lab.laboratory import Laboratory
 from move37.lab.references import reference_candidate, reference_names
 from move37.lab.tasks import make_task
 from move37.memory.artefacts import Artefacts
 from move37.memory.journal import Journal
+from move37.memory.leases import LEASE_SECONDS
 from move37.memory.ledger import Ledger
 from move37.memory.selection import rule_by_name
 from move37.team.models.calls import MakeModel
@@ -40,83 +42,7 @@ from move37.team.models.tape import Tape
 from move37.team.symbolic.description import to_json
 from move37.team.symbolic.library import library_description, library_names
 
-SECRET_BYTES = 32
-LEDGER = "ledger.db"
 Observer = Callable[[Event], None]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RunFolder:
-    """Where one campaign lives: ledger, artefacts, secret, report."""
-
-    path: Path
-
-    @property
-    def ledger(self) -> Path:
-        """The database."""
-        return self.path / LEDGER
-
-    @property
-    def exists(self) -> bool:
-        """Whether a ledger was made here."""
-        return self.ledger.exists()
-
-    def is_begun(self) -> bool:
-        """Whether a campaign was begun here. A start that failed leaves an empty ledger at most.
-
-        Raises:
-            LedgerError: what lies here is no ledger that this version reads.
-        """
-        if not self.exists:
-            return False
-        with Ledger.open(self.ledger, create=True) as ledger:
-            return ledger.head()[0] > 0
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Keep other processes from working on this run; the lock goes with this process.
-
-        Raises:
-            LedgerError: another process works on it, or the folder cannot be written.
-        """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = (self.path / "lock").open("a")
-        except OSError as error:
-            raise LedgerError(f"the run's folder {self.path} cannot be used: {error}") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise LedgerError(
-                    f"another process works on run {self.path.name!r}; watch it with: move37 "
-                    f"status {self.path.name}, or start another run with --name"
-                ) from None
-            yield
-
-    def secret(self) -> bytes:
-        """Return the campaign's secret, drawn at first use; only the owner may read the file.
-
-        Raises:
-            LedgerError: it cannot be written, or is not whole.
-        """
-        file = self.path / "secret"
-        try:
-            if not file.exists():
-                draft = self.path / ".secret.new"
-                draft.unlink(missing_ok=True)
-                draft.touch(mode=0o600)  # before a byte of it is there
-                draft.write_bytes(secrets.token_bytes(SECRET_BYTES))
-                draft.replace(file)
-            secret = file.read_bytes()
-        except OSError as error:
-            raise LedgerError(f"the run's secret {file} cannot be kept: {error}") from error
-        if len(secret) != SECRET_BYTES:
-            raise LedgerError(
-                f"{file} must hold {SECRET_BYTES} bytes, holds {len(secret)}; without it held-out "
-                "data cannot be drawn again: start another campaign with --name"
-            )
-        return secret
 
 
 def stored_config(ledger: Ledger) -> CampaignConfig:
@@ -146,6 +72,7 @@ def open_workshop(
     make_model: MakeModel | None = None,
     tape: Tape | None = None,
     purpose: str = "search",
+    lease_seconds: float = LEASE_SECONDS,
 ) -> Iterator[Workshop]:
     """Open or begin a campaign and everything it works with; close all of it at the end.
 
@@ -156,6 +83,7 @@ def open_workshop(
         make_model: who answers in place of the team's providers.
         tape: of a replay; nobody else answers.
         purpose: `search` or `verify`: whether the session counts for the campaign's budget.
+        lease_seconds: how long the work of a driver that died waits for another one.
 
     Raises:
         ConfigError: a name in the config means nothing.
@@ -171,17 +99,19 @@ def open_workshop(
             unsandboxed=unsandboxed, device=training.device, compilers=training.compile or None
         ) as laboratory,
         folder.held(),
-        Ledger.open(folder.ledger, create=True) as ledger,
+        folder.open_ledger(create=True) as ledger,
     ):
         check_preset(ledger, preset)
-        used = used_before((r.time / 1e6, r.event) for r in ledger.records())
+        secret = folder.secret()
+        check_secret(ledger, secret)
+        driver = _join(ledger, folder, lease_seconds)
         stored = {e.candidate.idea.name: e.candidate for e in ledger.at_index(RootAdded, CAMPAIGN)}
 
         def member(name: str) -> Candidate:
             return stored.get(Path(name).stem) or find_candidate(name)
 
         artefacts = Artefacts(folder.path / "artefacts")
-        watch = Stopwatch(config.budget, used_seconds=used)
+        watch = Stopwatch(config.budget, used_seconds=_used(ledger))
         desk = open_desk(config, ledger, artefacts, watch, make_model=make_model, tape=tape)
         workshop = Workshop(
             config=config,
@@ -196,12 +126,46 @@ def open_workshop(
             roots=tuple(member(name) for name in config.roots),
             baseline=member(config.baseline),
             opponents=tuple(member(name) for name in config.opponents),
-            secret=folder.secret(),
-            driver=f"{socket.gethostname()}:{os.getpid()}",
+            secret=secret,
+            driver=driver,
         )
         _begin(workshop, sandboxed=not unsandboxed, purpose=purpose)
         with contextlib.closing(desk) if desk else contextlib.nullcontext():
             yield workshop
+
+
+def _join(ledger: Ledger, folder: RunFolder, lease_seconds: float) -> str:
+    """Name this driver; where others may work on the campaign too, take part as one of them."""
+    driver = f"{socket.gethostname()}:{os.getpid()}"
+    if folder.url is None:
+        return driver
+    leases = ledger.share(driver, seconds=lease_seconds)
+    close_dead_sessions(ledger, leases)
+    leases.claim(f"driver {leases.driver}")
+    return leases.driver
+
+
+def _used(ledger: Ledger) -> float:
+    """Return the wall clock that the campaign has used."""
+    if ledger.leases is not None:
+        sessions = ledger.records([SessionOpened, SessionClosed])
+        return used_together(((r.time / 1e6, r.event) for r in sessions), now=time.time())
+    return used_before((r.time / 1e6, r.event) for r in ledger.records())
+
+
+def check_secret(ledger: Ledger, secret: bytes) -> None:
+    """Refuse to work with another secret than the campaign began with.
+
+    Raises:
+        LedgerError: the folder holds another; says what to copy.
+    """
+    started = next(iter(ledger.events([CampaignStarted])), None)
+    known = started.secret if isinstance(started, CampaignStarted) else ""
+    if known and known != hashlib.sha256(secret).hexdigest():
+        raise LedgerError(
+            "this folder's file `secret` is not the one the campaign began with, so its held-out "
+            "data would be others; copy `secret` from the folder of the first driver"
+        )
 
 
 def check_preset(ledger: Ledger, preset: Preset) -> None:
@@ -259,6 +223,7 @@ def _begin(workshop: Workshop, *, sandboxed: bool, purpose: str) -> None:
             machine=machine(),
             sandboxed=sandboxed,
             preset=workshop.preset.model_dump_json(),
+            secret=hashlib.sha256(workshop.secret).hexdigest(),
         ),
     )
     members = [("opponent", c) for c in workshop.opponents]

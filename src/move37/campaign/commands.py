@@ -44,7 +44,7 @@ from move37.memory.ledger import Ledger
 from move37.team.models.preflight import check_team
 from move37.team.models.prices import shipped_prices
 
-MAY_CHANGE = {"budget", "workers"}
+MAY_CHANGE = {"budget", "workers", "database"}
 """What a later session may set anew; everything else would make it another campaign."""
 
 UNSANDBOXED = "[bold red]candidates run WITHOUT a sandbox[/], with your rights"
@@ -141,9 +141,11 @@ def settle(
     """
     asked = load_campaign(file, overrides)
     folder = RunFolder(path=runs / asked.name)
+    if asked.database:
+        folder.keep_url(asked.database)
     if not folder.is_begun():
         return asked, folder
-    with Ledger.open(folder.ledger) as ledger:
+    with folder.open_ledger() as ledger:
         stored = stored_config(ledger)
         if origin := imported_from(ledger):
             raise ConfigError(

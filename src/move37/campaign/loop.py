@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from move37.campaign import results
+from move37.campaign import results, sharing
 from move37.campaign.results import trained_tokens
 from move37.campaign.step import propose, take_step
 from move37.campaign.workshop import OutOfBudget, Workshop
 from move37.core.errors import OutOfFunds
 from move37.memory.state import State
 from move37.team.protocols import NoProposal
+
+POLL_SECONDS = 0.5
+"""Between looks at what other drivers have done."""
 
 
 def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
@@ -26,39 +30,76 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
         Stopped: Ctrl-C; what was in flight is taken up again by the next session.
         LabError, LedgerError: the laboratory or the ledger is broken.
     """
-    done = set(finished(workshop.ledger.state()))
+    done, taken = set(finished(workshop.ledger.state())), set[int]()
     running: dict[Future[None], int] = {}
     exhausted: NoProposal | OutOfFunds | None = None
-    index = 0
+    is_shared = workshop.ledger.leases is not None
     while True:
-        while index in done:
-            index += 1
-        if (
-            exhausted is None
-            and len(running) < workshop.n_workers
-            and _may_begin(workshop, index, done)
-        ):
+        if is_shared:
+            done |= finished(workshop.ledger.state())
+        others_work = sharing.others_work(workshop)  # before the look at what they may leave us
+        has_room = exhausted is None and len(running) < workshop.n_workers
+        index = _claim_next(workshop, done, taken) if has_room else None
+        if index is not None:
+            taken.add(index)
             try:
                 propose(workshop, index)
             except (NoProposal, OutOfFunds) as error:
                 exhausted = error
-                continue
-            running[pool.submit(take_step, workshop, index)] = index
-            index += 1
-            continue
-        if not running:
+                sharing.release_index(workshop, index)
+            else:
+                running[pool.submit(_step, workshop, index)] = index
+        elif running:
+            timeout = POLL_SECONDS if is_shared and has_room else None
+            exhausted = _take_in(running, done, timeout=timeout) or exhausted
+        elif others_work and workshop.watch.may_go_on():
+            time.sleep(POLL_SECONDS)  # they may die, and leave their candidates to us
+        else:
             break
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            finished_index = running.pop(future)
-            try:
-                future.result()
-                done.add(finished_index)
-            except OutOfBudget:
-                pass
-            except OutOfFunds as error:
-                exhausted = error
     if exhausted is not None:
         raise exhausted
+
+
+def _take_in(
+    running: dict[Future[None], int], done: set[int], *, timeout: float | None
+) -> OutOfFunds | None:
+    """Wait for a step to end and note it; return what it ran out of, if anything."""
+    exhausted = None
+    for future in wait(running, timeout=timeout, return_when=FIRST_COMPLETED).done:
+        index = running.pop(future)
+        try:
+            future.result()
+            done.add(index)
+        except OutOfBudget:
+            pass
+        except OutOfFunds as error:
+            exhausted = error
+    return exhausted
+
+
+def _claim_next(workshop: Workshop, done: set[int], taken: set[int]) -> int | None:
+    """Return the first candidate that may begin and is nobody's, now claimed; None if none is.
+
+    Proposals are made in the order of indices, whoever makes them.
+    """
+    index = 0
+    while True:
+        while index in done or index in taken:
+            index += 1
+        if not _may_begin(workshop, index, done):
+            return None
+        if sharing.claim_index(workshop, index):
+            return index
+        if not sharing.is_proposed(workshop, index):
+            return None
+        index += 1
+
+
+def _step(workshop: Workshop, index: int) -> None:
+    try:
+        take_step(workshop, index)
+    finally:
+        sharing.release_index(workshop, index)
 
 
 def _may_begin(workshop: Workshop, index: int, done: set[int]) -> bool:

@@ -152,12 +152,11 @@ def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
             break
         n_seeds += 1
     baseline = workshop.baseline.id
-    workshop.ledger.append(
-        VerdictReached(
-            index=entry.index,
-            candidate_id=entry.id,
-            verdict=after_confirmation(decision, found, baseline=baseline),
-        )
+    verdict = after_confirmation(decision, found, baseline=baseline)
+    journal.once(
+        VerdictReached,
+        lambda: VerdictReached(index=entry.index, candidate_id=entry.id, verdict=verdict),
+        match=lambda e: e.candidate_id == entry.id and e.verdict.level is not None,
     )
 
 

@@ -75,6 +75,30 @@ class Stopwatch:
         return self._stop.is_set()
 
 
+def used_together(sessions: Iterable[tuple[float, object]], *, now: float) -> float:
+    """Return the wall clock during which at least one driver worked: one budget for all of them.
+
+    Args:
+        sessions: as for `used_before`; sessions of dead drivers must have been closed.
+        now: seconds since 1970; a session that was never closed lasts until then.
+    """
+    spans: list[tuple[float, float]] = []
+    opened: dict[str, float] = {}
+    for moment, event in sessions:
+        match event:
+            case SessionOpened(driver=driver):
+                opened[driver] = moment
+            case SessionClosed(driver=driver) if driver in opened:
+                begin = opened.pop(driver)
+                spans.append((begin, begin + event.wall_seconds))
+    spans += [(begin, now) for begin in opened.values()]
+    total, end = 0.0, 0.0
+    for begin, last in sorted(spans):
+        total += max(0.0, last - max(begin, end))
+        end = max(end, last)
+    return total
+
+
 def used_before(sessions: Iterable[tuple[float, object]]) -> float:
     """Return the wall clock that earlier sessions used, killed ones included.
 

@@ -42,6 +42,14 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it will use, check the team, start nothing.")
     ] = False,
+    database: Annotated[
+        str | None,
+        typer.Option(
+            envvar="MOVE37_DATABASE",
+            help="PostgreSQL URL for the ledger; several drivers may share a run there.",
+            show_envvar=True,
+        ),
+    ] = None,
     unsandboxed: Annotated[
         bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
     ] = False,
@@ -68,6 +76,7 @@ def run(
             "dollars": dollars,
             "tokens": _tokens(tokens),
         },
+        "database": database,
     }
     if dry_run:
         estimate_campaign(campaign, overrides, runs=runs, as_json=as_json)

@@ -10,7 +10,7 @@ import typer
 from move37.core.errors import ConfigError
 
 if TYPE_CHECKING:
-    from move37.campaign.assemble import RunFolder
+    from move37.campaign.folder import RunFolder
     from move37.memory.ledger import Ledger
 
 app = typer.Typer(
@@ -33,10 +33,7 @@ def open_ledger(name: str, runs: Path) -> Ledger:
     Raises:
         ConfigError: there is no such run; those that are there are named.
     """
-    from move37.memory.ledger import Ledger
-
-    folder = run_folder(name, runs)
-    return Ledger.open(folder.ledger)
+    return run_folder(name, runs).open_ledger()
 
 
 def run_folder(name: str, runs: Path) -> RunFolder:
@@ -45,11 +42,12 @@ def run_folder(name: str, runs: Path) -> RunFolder:
     Raises:
         ConfigError: there is no such run; those that are there are named.
     """
-    from move37.campaign.assemble import RunFolder
+    from move37.campaign.folder import RunFolder
 
     folder = RunFolder(path=runs / name)
     if not folder.exists:
-        known = sorted(f.parent.name for f in runs.glob("*/ledger.db")) if runs.is_dir() else []
+        files = [*runs.glob("*/ledger.db"), *runs.glob("*/database")] if runs.is_dir() else []
+        known = sorted({file.parent.name for file in files})
         raise ConfigError(
             f"no run {name!r} under {runs}; there are: {', '.join(known) or 'none'}; "
             "start one with: move37 run --name NAME"

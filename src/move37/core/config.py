@@ -214,3 +214,6 @@ class CampaignConfig(_Section):
     team: TeamConfig = TeamConfig()
     workers: PositiveInt | None = None
     """Parallel trials; default one per core."""
+    database: str | None = Field(default=None, exclude=True, repr=False)
+    """URL of the database that holds the ledger: postgresql://USER:PASSWORD@HOST/DATABASE. Several
+    drivers may share a campaign there. Default: a file in the run's folder. Never recorded."""

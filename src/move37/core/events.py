@@ -29,6 +29,8 @@ class CampaignStarted:
     """The resolved preset as JSON: a name alone could come to mean something else."""
     imported_from: str = ""
     """What published campaign this is a copy of: `asi-arch`; empty for one that ran here."""
+    secret: str = ""
+    """SHA-256 of the secret that held-out data are drawn with: all drivers must have the same."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

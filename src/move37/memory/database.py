@@ -56,6 +56,9 @@ POSTGRES_CLASSES = {
 }
 
 
+REFUSALS = {"does not exist": "3D000", "password authentication failed": "28P01"}
+
+
 def locate(location: str | Path) -> URL:
     """Read a path or a URL.
 
@@ -154,8 +157,9 @@ def _cause(error: BaseException | None) -> str:
     if code := getattr(error, "sqlite_errorname", ""):
         return CAUSES.get("_".join(code.split("_")[:2]), "failed")
     state = getattr(error, "sqlstate", None)
-    if state is None and "connect" in str(error):
-        state = "08001"
+    if state is None and "connect" in str(error):  # refused before there was a code
+        words = str(error)
+        state = next((code for said, code in REFUSALS.items() if said in words), "08001")
     known = POSTGRES_CAUSES.get(state or "") or POSTGRES_CLASSES.get((state or "")[:2])
     return known or "failed"
 

@@ -10,11 +10,13 @@ returns the recorded event.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import TypeVar, cast
 
 from move37.core.errors import LedgerError
 from move37.core.events import Event, TrialFinished
 from move37.core.trial import TrialSpec
+from move37.memory.leases import LeaseLost
 from move37.memory.ledger import Ledger
 from move37.memory.subject import facts
 
@@ -36,7 +38,8 @@ class Journal:
     def once(self, event_type: type[E], make: Callable[[], E], *, match: Match[E] = None) -> E:
         """Return the recorded event, or make it, record it and return it.
 
-        Threads that ask for the same thing wait for each other; `make` runs in one of them. The
+        Threads that ask for the same thing wait for each other, and so do drivers that share the
+        campaign; `make` runs in one of them, and again only if that one dies. The
         returned event is the one a later reading gives (mappings in sorted order), so a resumed
         campaign computes with exactly the same values.
 
@@ -50,13 +53,14 @@ class Journal:
         Raises:
             LedgerError: the made event is of another kind or index or does not fit `match`.
         """
-        key = _spec(match) or self.index
-        with self.ledger.holding((event_type.__name__, key)):
-            if (known := self._find(event_type, match)) is not None:
-                return known
-            made = make()
-            self._check(made, event_type, match)
-            return cast("E", self.ledger.append(made)[0])
+        key = (event_type.__name__, _spec(match) or self.index)
+        while True:
+            with self.ledger.holding(key), suppress(LeaseLost):  # lost: another driver makes it
+                if (known := self._find(event_type, match)) is not None:
+                    return known
+                made = make()
+                self._check(made, event_type, match)
+                return cast("E", self.ledger.append(made, under=key)[0])
 
     def recorded(self, event_type: type[E], **match: object) -> E | None:
         """Return the first recorded event of this kind whose fields have these values, or None."""

@@ -15,7 +15,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, TextIO, TypeVar, cast, overload
 
@@ -26,6 +26,7 @@ from move37.core.events import Event, TrialFinished
 from move37.core.trial import TrialSpec
 from move37.memory.codec import VERSIONS, decode, encode, kind_of
 from move37.memory.database import locate, reading, writing
+from move37.memory.leases import LEASE_SECONDS, Leases, spell
 from move37.memory.locks import KeyedLocks
 from move37.memory.migrate import open_database, take_turns
 from move37.memory.projections import open_campaign, project
@@ -51,6 +52,8 @@ class Ledger:
         self._state = State()
         self._state_seq = 0
         self._state_lock = threading.Lock()
+        self.leases: Leases | None = None
+        """This driver's claims, where several share the campaign; see `share`."""
 
     @classmethod
     def open(
@@ -91,10 +94,21 @@ class Ledger:
             raise
         return cls(engine, chosen, clock)
 
-    def append(self, *new: Event) -> tuple[Event, ...]:
+    def share(self, driver: str, *, seconds: float = LEASE_SECONDS) -> Leases:
+        """Take part as one of several drivers: what `holding` holds is held against all of them."""
+        self.leases = Leases(self._engine, self.campaign, driver, seconds=seconds)
+        return self.leases
+
+    def append(self, *new: Event, under: object = None) -> tuple[Event, ...]:
         """Write events and their projections, all or none; return them as they will be read.
 
+        Args:
+            new: the events.
+            under: a key that `holding` holds; where drivers share the campaign it must still be
+                this one's.
+
         Raises:
+            LeaseLost: another driver has taken over the work; nothing was changed.
             LedgerError: an event cannot be written (not finite, unknown candidate, a trial that is
                 there already), or the database cannot be; nothing was changed.
         """
@@ -104,6 +118,8 @@ class Ledger:
             return ()
         with writing(self._engine) as connection:
             seq, head = self._end(connection)
+            if under is not None and self.leases is not None:
+                self.leases.check(connection, spell(under))
             for (kind, body), event in zip(spelled, read, strict=True):
                 record = self._record(seq, head, kind, body, event)
                 self._write(connection, record)
@@ -211,12 +227,20 @@ class Ledger:
             n_events += 1
         return n_events
 
-    def holding(self, key: object) -> AbstractContextManager[None]:
-        """Hold one key's lock among the threads that share this ledger."""
-        return self._locks.holding(key)
+    @contextmanager
+    def holding(self, key: object) -> Iterator[None]:
+        """Hold one key among the threads, and drivers, that share this ledger."""
+        with self._locks.holding(key):
+            if self.leases is None:
+                yield
+            else:
+                with self.leases.holding(spell(key)):
+                    yield
 
     def close(self) -> None:
         """Give the database back. Nothing is lost without it."""
+        if self.leases is not None:
+            self.leases.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:

