@@ -147,7 +147,7 @@ class TestLeases:
             yield ledger
 
     def other(self, ledger: Ledger, seconds: float = 60.0) -> Leases:
-        return Leases(ledger._engine, ledger.campaign, "other", seconds=seconds)
+        return Leases(ledger.engine, ledger.campaign, "other", seconds=seconds)
 
     def test_a_claim_is_one_drivers_until_it_gives_it_back(self, ledger):
         """D1."""
@@ -193,7 +193,7 @@ class TestLeases:
             from move37.memory.database import writing
             from move37.memory.schema import leases
 
-            with writing(ledger._engine) as connection:
+            with writing(ledger.engine) as connection:
                 connection.execute(update(leases).values(holder=other.driver, expires=0.0))
             ledger.leases = None
             ledger.append(CandidateStarted(index=5, driver=thief))

@@ -212,8 +212,8 @@ def fill(ledger: Ledger) -> int:
     def limit(connection, _record):
         connection.execute("PRAGMA max_page_count = 80")
 
-    ledger._engine.dispose()
-    event.listen(ledger._engine, "connect", limit)
+    ledger.engine.dispose()
+    event.listen(ledger.engine, "connect", limit)
     n_written = len(opening())
     try:
         for one in itertools.chain.from_iterable(map(journey, range(500))):
@@ -221,8 +221,8 @@ def fill(ledger: Ledger) -> int:
             n_written += 1
     except LedgerError as error:
         assert "no room left on its disk" in str(error)  # noqa: PT017 - raised by one of many
-    event.remove(ledger._engine, "connect", limit)
-    ledger._engine.dispose()
+    event.remove(ledger.engine, "connect", limit)
+    ledger.engine.dispose()
     return n_written
 
 

@@ -5,6 +5,7 @@ Invariant M1: the migrations lead to exactly the tables of schema.py.
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from sqlalchemy import create_engine, inspect
 from move37.memory import migrate
 from move37.memory.ledger import Ledger
 from move37.memory.schema import metadata
+from move37.testing.store_contract import story
 
 
 def test_the_migrations_lead_to_the_tables_of_the_schema():
@@ -50,3 +52,20 @@ def test_opening_a_ledger_of_this_version_does_not_load_alembic(tmp_path):
     path = tmp_path / "ledger.db"
     Ledger.open(path, create=True).close()
     subprocess.run([sys.executable, "-c", code, path], check=True, timeout=60)
+
+
+def test_a_ledger_of_the_first_version_is_brought_up_to_date_and_verifies(tmp_path):
+    """M1: what was added is filled from the events."""
+    path = tmp_path / "first" / "ledger.db"
+    with Ledger.open(path, create=True) as ledger:
+        ledger.append(*story())
+    with sqlite3.connect(path) as connection:
+        for dropped in ("TABLE usage", "TABLE leases"):
+            connection.execute(f"DROP {dropped}")
+        for index in ("candidates_by_verdict", "trials_by_seq"):
+            connection.execute(f"DROP INDEX {index}")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    with Ledger.open(path) as ledger:
+        assert ledger.verify() is None
+        assert list(ledger.events()) == story()

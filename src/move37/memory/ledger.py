@@ -46,7 +46,7 @@ class Ledger:
 
     def __init__(self, engine: Engine, campaign: str, clock: Callable[[], float]) -> None:
         self.campaign = campaign
-        self._engine = engine
+        self.engine = engine
         self._clock = clock
         self._locks = KeyedLocks()
         self._state = State()
@@ -96,7 +96,7 @@ class Ledger:
 
     def share(self, driver: str, *, seconds: float = LEASE_SECONDS) -> Leases:
         """Take part as one of several drivers: what `holding` holds is held against all of them."""
-        self.leases = Leases(self._engine, self.campaign, driver, seconds=seconds)
+        self.leases = Leases(self.engine, self.campaign, driver, seconds=seconds)
         return self.leases
 
     def append(self, *new: Event, under: object = None) -> tuple[Event, ...]:
@@ -116,7 +116,7 @@ class Ledger:
         read = [decode(kind, VERSIONS[kind], body) for kind, body in spelled]
         if not spelled:
             return ()
-        with writing(self._engine) as connection:
+        with writing(self.engine) as connection:
             seq, head = self._end(connection)
             if under is not None and self.leases is not None:
                 self.leases.check(connection, spell(under))
@@ -148,7 +148,7 @@ class Ledger:
             rows = rows.where(events.c.kind.in_([kind.__name__ for kind in kinds]))
         rows = rows.order_by(events.c.seq).limit(PAGE)
         while True:
-            with reading(self._engine) as connection:
+            with reading(self.engine) as connection:
                 page = connection.execute(rows.where(events.c.seq >= since)).all()
             for row in page:
                 yield record_of(row)
@@ -162,7 +162,7 @@ class Ledger:
         rows = select(events).where(
             c.campaign == self.campaign, c.candidate_index == index, c.kind == kind.__name__
         )
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             page = connection.execute(rows.order_by(c.seq)).all()
         return [cast("E", record_of(row).event) for row in page]
 
@@ -179,7 +179,7 @@ class Ledger:
         row = select(events).where(
             events.c.campaign == self.campaign, events.c.seq == place.scalar_subquery()
         )
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             found = connection.execute(row).first()
         return cast("TrialFinished", record_of(found).event) if found else None
 
@@ -198,7 +198,7 @@ class Ledger:
 
     def head(self) -> tuple[int, str]:
         """Return the number of events and the last one's hash."""
-        with reading(self._engine) as connection:
+        with reading(self.engine) as connection:
             return self._end(connection)
 
     def verify(self) -> Difference | None:
@@ -207,7 +207,7 @@ class Ledger:
         Raises:
             LedgerError: the database cannot be read at all.
         """
-        return first_difference(self._engine, self.campaign)
+        return first_difference(self.engine, self.campaign)
 
     def export(self, file: TextIO) -> int:
         """Write every event as one line of JSON; return how many."""
@@ -241,7 +241,7 @@ class Ledger:
         """Give the database back. Nothing is lost without it."""
         if self.leases is not None:
             self.leases.close()
-        self._engine.dispose()
+        self.engine.dispose()
 
     def __enter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from sqlalchemy.sql import column
 from move37 import __version__
 from move37.core.errors import LedgerError
 from move37.memory.database import connect, is_sqlite, name_of, plain_words, reading, writing
+from move37.memory.projections import rebuild
 
 SQLITE_START = b"SQLite format 3\0"
 MIGRATION_LOCK = 0x6D6F7665  # "move": drivers that open one database together take turns
@@ -127,8 +128,11 @@ def _bring_up_to_date(engine: Engine, *, create: bool) -> None:
     with writing(engine) as connection:
         take_turns(connection)
         # Read again under the lock: another process may have migrated meanwhile.
-        if _revision(connection, engine.url, create=create) != REVISIONS[-1]:
+        known = _revision(connection, engine.url, create=create)
+        if known != REVISIONS[-1]:
             upgrade(connection)
+        if known is not None and known != REVISIONS[-1]:
+            rebuild(connection)
 
 
 def take_turns(connection: Connection) -> None:

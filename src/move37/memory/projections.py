@@ -16,6 +16,7 @@ from sqlalchemy import (
     Row,
     String,
     Table,
+    delete,
     func,
     insert,
     select,
@@ -29,6 +30,7 @@ from move37.core.events import (
     CandidateRepaired,
     JudgementGiven,
     LessonWritten,
+    ModelCalled,
     NoveltyJudged,
     ProbesRan,
     RootAdded,
@@ -36,17 +38,29 @@ from move37.core.events import (
     VerdictReached,
 )
 from move37.core.trial import Trial
-from move37.memory.record import Record
+from move37.memory.codec import decode
+from move37.memory.record import GENESIS, Record
 from move37.memory.schema import (
+    PROJECTIONS,
     campaigns,
     candidates,
+    events,
     lessons,
     lineage,
     measurements,
     trials,
+    usage,
     verdicts,
 )
 from move37.memory.subject import introduces, subject
+
+NOTHING = {
+    "cpu_seconds": 0.0,
+    "wall_seconds": 0.0,
+    "input_tokens": 0,
+    "output_tokens": 0,
+    "dollars": 0.0,
+}
 
 
 def project(connection: Connection, campaign: str, record: Record) -> None:
@@ -167,6 +181,11 @@ def _trial(connection: Connection, campaign: str, seq: int, event: TrialFinished
             for task, s in trial.measurement.scores.items()
         ]
         connection.execute(insert(measurements), scores) if scores else None
+    seconds = {
+        "cpu_seconds": cpu_seconds(trial),
+        "wall_seconds": cost.wall_seconds if cost else 0.0,
+    }
+    _use(connection, campaign, event.index, f"trial {spec.stage.value}", seconds)
     used = campaigns.c.cpu_seconds + cpu_seconds(trial)
     _count(connection, campaign, {"n_trials": campaigns.c.n_trials + 1, "cpu_seconds": used})
 
@@ -213,6 +232,28 @@ def _lesson(connection: Connection, campaign: str, seq: int, event: LessonWritte
     connection.execute(insert(lessons), row)
 
 
+def _called(connection: Connection, campaign: str, _seq: int, event: ModelCalled) -> None:
+    used = {
+        "wall_seconds": event.seconds,
+        "input_tokens": event.input_tokens,
+        "output_tokens": event.output_tokens,
+        "dollars": event.dollars,
+    }
+    _use(connection, campaign, event.index, f"{event.role} {event.model}", used)
+
+
+def _use(
+    connection: Connection, campaign: str, index: int, used_by: str, used: dict[str, Any]
+) -> None:
+    """Add to what one index used by one kind of work."""
+    key = {"campaign": campaign, "candidate_index": index, "used_by": _text(used_by)[:200]}
+    amounts = {name: used.get(name, zero) for name, zero in NOTHING.items()} | {"n_times": 1}
+    same = [usage.c[name] == value for name, value in key.items()]
+    more = {name: usage.c[name] + amount for name, amount in amounts.items()}
+    if connection.execute(update(usage).where(*same).values(more)).rowcount == 0:
+        connection.execute(insert(usage), key | amounts)
+
+
 def _set(
     connection: Connection, campaign: str, index: int, candidate_id: str, values: dict[str, Any]
 ) -> None:
@@ -247,7 +288,36 @@ HANDLERS: dict[type, Callable[[Connection, str, int, Any], None]] = {
     VerdictReached: _verdict,
     JudgementGiven: _judgement,
     LessonWritten: _lesson,
+    ModelCalled: _called,
 }
+
+
+def rebuild(connection: Connection) -> None:
+    """Make all projections anew from the events: after a migration that added one.
+
+    Raises:
+        LedgerError: an event does not read.
+    """
+    names = list(connection.scalars(select(campaigns.c.campaign)))
+    for table in PROJECTIONS:
+        connection.execute(delete(table))
+    for campaign in names:
+        open_campaign(connection, campaign, GENESIS)
+        for row in list(rows_of(connection, events, campaign)):
+            project(
+                connection,
+                campaign,
+                Record(
+                    seq=row.seq,
+                    time=row.time,
+                    kind=row.kind,
+                    version=row.version,
+                    body=row.body,
+                    previous=row.previous,
+                    hash=row.hash,
+                    event=decode(row.kind, row.version, row.body),
+                ),
+            )
 
 
 def rows_of(connection: Connection, table: Table, campaign: str) -> Generator[Row[Any], None, None]:

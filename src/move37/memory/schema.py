@@ -66,6 +66,7 @@ candidates = Table(
     Column("quality", Double),
     Index("candidates_by_id", "campaign", "id", "candidate_index"),
     Index("candidates_by_fitness", "campaign", "fitness"),
+    Index("candidates_by_verdict", "campaign", "verdict"),
 )
 
 lineage = Table(
@@ -93,6 +94,7 @@ trials = Table(
     Column("reason", Text, nullable=False),
     Column("cpu_seconds", Double),
     Column("wall_seconds", Double),
+    Index("trials_by_seq", "campaign", "seq"),
 )
 
 measurements = Table(
@@ -140,6 +142,20 @@ lessons = Table(
     Index("lessons_by_candidate", "campaign", "candidate", "seq"),
 )
 
+usage = Table(
+    "usage",
+    metadata,
+    Column("campaign", String(64), primary_key=True),
+    Column("candidate_index", Integer, primary_key=True, autoincrement=False),
+    Column("used_by", String(200), primary_key=True, doc="`trial STAGE` or `ROLE MODEL`"),
+    Column("n_times", BigInteger, nullable=False),
+    Column("cpu_seconds", Double, nullable=False),
+    Column("wall_seconds", Double, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("dollars", Double, nullable=False),
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -150,4 +166,4 @@ leases = Table(
 )
 """No projection: who works on what just now, see `memory.leases`."""
 
-PROJECTIONS = (campaigns, candidates, lineage, trials, measurements, verdicts, lessons)
+PROJECTIONS = (campaigns, candidates, lineage, trials, measurements, verdicts, lessons, usage)

@@ -1,0 +1,210 @@
+"""Questions to a ledger that are answered at once, however long its history: SQL on projections.
+
+For surfaces, and for whoever need not fold all events. What these say of a ledger equals what
+`State` says of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, Select, func, literal, select
+
+from move37.core.events import VerdictReached
+from move37.memory.contenders import EVERYWHERE, N_ISLANDS, UNFIT, Contender
+from move37.memory.database import reading
+from move37.memory.ledger import Ledger, record_of
+from move37.memory.schema import campaigns, candidates, events, lineage, trials, usage, verdicts
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Totals:
+    """What a campaign has come to, in numbers."""
+
+    n_events: int
+    n_candidates: int
+    n_trials: int
+    cpu_seconds: float
+    standings: Mapping[str, int]
+    """Kind of verdict -> candidates, roots included."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ran:
+    """One finished trial, for a list."""
+
+    candidate_index: int
+    candidate: str
+    stage: str
+    rung: int
+    outcome: str
+    wall_seconds: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Used:
+    """What one kind of work used in all."""
+
+    used_by: str
+    n_times: int
+    cpu_seconds: float
+    wall_seconds: float
+    input_tokens: int
+    output_tokens: int
+    dollars: float
+
+
+def totals(ledger: Ledger) -> Totals:
+    """Count events, candidates, trials, and candidates by verdict."""
+    c = candidates.c
+    with reading(ledger.engine) as connection:
+        row = connection.execute(
+            select(campaigns).where(campaigns.c.campaign == ledger.campaign)
+        ).one()
+        standings = _counts(
+            connection,
+            select(c.verdict, func.count())
+            .where(c.campaign == ledger.campaign, c.verdict.is_not(None))
+            .group_by(c.verdict),
+        )
+    return Totals(
+        n_events=row.n_events,
+        n_candidates=row.n_candidates,
+        n_trials=row.n_trials,
+        cpu_seconds=row.cpu_seconds,
+        standings=standings,
+    )
+
+
+def latest_trials(ledger: Ledger, *, limit: int = 20) -> list[Ran]:
+    """List the last finished trials, newest first."""
+    c = trials.c
+    rows = select(trials).where(c.campaign == ledger.campaign).order_by(c.seq.desc()).limit(limit)
+    with reading(ledger.engine) as connection:
+        return [
+            Ran(
+                candidate_index=row.candidate_index,
+                candidate=row.candidate,
+                stage=row.stage,
+                rung=row.rung,
+                outcome=row.outcome,
+                wall_seconds=row.wall_seconds,
+            )
+            for row in connection.execute(rows)
+        ]
+
+
+def used(ledger: Ledger, *, index: int) -> list[Used]:
+    """List what one candidate's index used, by kind of work."""
+    c = usage.c
+    rows = select(usage).where(c.campaign == ledger.campaign, c.candidate_index == index)
+    with reading(ledger.engine) as connection:
+        found = connection.execute(rows.order_by(c.used_by)).mappings().all()
+    hidden = {"campaign", "candidate_index"}
+    return [Used(**{k: v for k, v in row.items() if k not in hidden}) for row in found]
+
+
+def line(ledger: Ledger, id_: str, *, depth: int = 1000) -> list[str]:
+    """Return a candidate's line of first parents, from itself to a root or `depth` back."""
+    c = lineage.c
+    here = select(literal(id_).label("id"), literal(0).label("back")).cte("line", recursive=True)
+    step = select(c.parent, here.c.back + 1).where(
+        c.campaign == ledger.campaign,
+        c.child == here.c.id,
+        c.position == 0,
+        c.parent != c.child,
+        here.c.back < depth,
+    )
+    walk = here.union(step)
+    with reading(ledger.engine) as connection:
+        rows = connection.execute(select(walk.c.id).order_by(walk.c.back))
+        return list(dict.fromkeys(rows.scalars()))
+
+
+def best_contenders(
+    ledger: Ledger,
+    *,
+    before_index: int | None = None,
+    limit: int = 50,
+    with_effects: bool = False,
+) -> list[Contender]:
+    """List the roots and the fittest that may be parents: what rank-based rules choose from.
+
+    Equal to the best of `contenders(ledger.state(before_index))`, but that it does not fold.
+
+    Args:
+        ledger: of the campaign.
+        before_index: leave out what this and later candidates told.
+        limit: ranks beside the roots; `selection.POOL` is all that any rank-based rule reads.
+        with_effects: read each task's effect too, which the `pareto` rule looks at; costs the
+            reading of as many events.
+    """
+    c = candidates.c
+    mine = [c.campaign == ledger.campaign]
+    if before_index is not None:
+        mine.append(c.candidate_index < max(before_index, 0))
+    unfit = func.coalesce(c.verdict, "").in_([kind.value for kind in UNFIT])
+    ranked = (
+        select(c.id, c.candidate_index, c.fitness, c.seq)
+        .where(*mine, c.candidate_index >= 0, c.fitness.is_not(None), ~unfit)
+        .order_by(c.fitness.desc(), c.candidate_index)
+        .limit(limit)
+    )
+    roots = select(c.id, c.candidate_index, c.fitness, c.seq).where(
+        *mine, c.candidate_index == -1, c.role == "root", ~unfit
+    )
+    with reading(ledger.engine) as connection:
+        rows = [*connection.execute(roots).all(), *connection.execute(ranked).all()]
+        ids = [row.id for row in rows]
+        t, k = trials.c, lineage.c
+        seeds = _counts(
+            connection,
+            select(t.candidate, func.count(t.seed.distinct()))
+            .where(t.campaign == ledger.campaign, t.candidate.in_(ids))
+            .where(t.stage == "search", t.outcome == "completed")
+            .group_by(t.candidate),
+        )
+        children = (
+            select(k.parent, func.count(k.child.distinct()))
+            .where(k.campaign == ledger.campaign, k.parent.in_(ids), k.parent != k.child)
+            .group_by(k.parent)
+        )
+        if before_index is not None:
+            children = children.where(k.candidate_index < max(before_index, 0))
+        n_children = _counts(connection, children)
+        said = _search_verdicts(connection, ledger.campaign, ids) if with_effects else []
+    effects = dict(map(_task_effects, said))
+    return [
+        Contender(
+            id=row.id,
+            index=row.candidate_index,
+            fitness=row.fitness,
+            n_seeds=seeds.get(row.id, 0),
+            task_effects=effects.get(row.id, {}),
+            n_children=n_children.get(row.id, 0),
+            island=EVERYWHERE if row.candidate_index < 0 else row.candidate_index % N_ISLANDS,
+        )
+        for row in rows
+    ]
+
+
+def _search_verdicts(connection: Connection, campaign: str, ids: list[str]) -> Sequence[Row]:
+    v = verdicts.c
+    places = (  # the first verdict is the search's; what confirmation says is not for choosing
+        select(func.min(v.seq)).where(v.campaign == campaign, v.candidate.in_(ids))
+    ).group_by(v.candidate)
+    rows = select(events).where(events.c.campaign == campaign, events.c.seq.in_(places))
+    return connection.execute(rows).all()
+
+
+def _counts(connection: Connection, rows: Select) -> dict[str, int]:
+    return {row[0]: row[1] for row in connection.execute(rows)}
+
+
+def _task_effects(row: Row) -> tuple[str, dict[str, float]]:
+    event = record_of(row).event
+    if not isinstance(event, VerdictReached):
+        raise TypeError(f"event {row.seq} is no verdict")
+    effects = event.verdict.task_effects or {}
+    return event.candidate_id, {task: effect.mean for task, effect in effects.items()}
