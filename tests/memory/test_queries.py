@@ -51,7 +51,9 @@ def test_the_best_contenders_are_the_best_of_all(ledger, before):
     """Q1."""
     everyone = contenders(ledger.state(before))
     roots = [c for c in everyone if c.index < 0]
-    ranked = sorted((c for c in everyone if c.index >= 0), key=lambda c: (-c.fitness, c.index))
+    ranked = sorted(
+        (c for c in everyone if c.index >= 0), key=lambda c: (-(c.fitness or 0.0), c.index)
+    )
     found = queries.best_contenders(ledger, before_index=before, with_effects=True)
     assert sorted(found, key=lambda c: c.id) == sorted(roots + ranked[:50], key=lambda c: c.id)
 

