@@ -52,7 +52,7 @@ format: $(VENV)/.test-ready  ## rewrite files in the house style
 	$(BIN)/ruff check --fix .
 
 bench: $(VENV)/.test-ready  ## benchmarks (a quiet machine, half an hour)
-	for file in kernels training lab gpu; do $(BIN)/python bench/$$file.py || exit 1; done
+	for file in kernels training lab memory gpu; do $(BIN)/python bench/$$file.py || exit 1; done
 
 clean:  ## remove the environment and caches; runs/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

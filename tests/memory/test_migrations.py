@@ -60,9 +60,9 @@ def test_a_ledger_of_the_first_version_is_brought_up_to_date_and_verifies(tmp_pa
     with Ledger.open(path, create=True) as ledger:
         ledger.append(*story())
     with sqlite3.connect(path) as connection:
-        for dropped in ("TABLE usage", "TABLE leases"):
+        for dropped in ("TABLE usage", "TABLE leases", "TABLE standings"):
             connection.execute(f"DROP {dropped}")
-        for index in ("candidates_by_verdict", "trials_by_seq"):
+        for index in ("lineage_by_child", "trials_by_seq"):
             connection.execute(f"DROP INDEX {index}")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()

@@ -79,14 +79,15 @@ def used_together(sessions: Iterable[tuple[float, object]], *, now: float) -> fl
     """Return the wall clock during which at least one driver worked: one budget for all of them.
 
     Args:
-        sessions: as for `used_before`; sessions of dead drivers must have been closed.
+        sessions: as for `used_before`; sessions of dead drivers must have been closed, those of
+            verifications are left out.
         now: seconds since 1970; a session that was never closed lasts until then.
     """
     spans: list[tuple[float, float]] = []
     opened: dict[str, float] = {}
     for moment, event in sessions:
         match event:
-            case SessionOpened(driver=driver):
+            case SessionOpened(driver=driver, purpose="search"):
                 opened[driver] = moment
             case SessionClosed(driver=driver) if driver in opened:
                 begin = opened.pop(driver)

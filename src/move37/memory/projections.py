@@ -48,6 +48,7 @@ from move37.memory.schema import (
     lessons,
     lineage,
     measurements,
+    standings,
     trials,
     usage,
     verdicts,
@@ -209,6 +210,10 @@ def _verdict(connection: Connection, campaign: str, seq: int, event: VerdictReac
         "fitness": fitness,
     }
     connection.execute(insert(verdicts), row)
+    place = _place(connection, campaign, event.index, event.candidate_id)
+    before = connection.scalar(select(candidates.c.verdict).where(*place))
+    _stand(connection, campaign, before, -1)
+    _stand(connection, campaign, verdict.kind.value, 1)
     standing: dict[str, Any] = {"verdict": verdict.kind.value}
     if fitness is not None:
         standing["fitness"] = fitness
@@ -257,17 +262,32 @@ def _use(
 def _set(
     connection: Connection, campaign: str, index: int, candidate_id: str, values: dict[str, Any]
 ) -> None:
-    """Update the candidate as proposed at this index, else its first appearance."""
+    place = _place(connection, campaign, index, candidate_id)
+    connection.execute(update(candidates).where(*place).values(values))
+
+
+def _place(
+    connection: Connection, campaign: str, index: int, candidate_id: str
+) -> tuple[ColumnElement[bool], ...]:
+    """Return which row is the candidate as proposed at this index, else its first appearance."""
     c = candidates.c
     same = (c.campaign == campaign) & (c.id == candidate_id)
-    done = connection.execute(
-        update(candidates).where(same, c.candidate_index == index).values(values)
-    )
-    if done.rowcount == 0:
-        first = connection.scalar(select(func.min(c.candidate_index)).where(same))
-        connection.execute(
-            update(candidates).where(same, c.candidate_index == first).values(values)
-        )
+    here = select(c.candidate_index).where(same, c.candidate_index == index)
+    if connection.scalar(here) is None:
+        index = connection.scalar(select(func.min(c.candidate_index)).where(same)) or 0
+    return same, c.candidate_index == index
+
+
+def _stand(connection: Connection, campaign: str, verdict: str | None, more: int) -> None:
+    """Count one candidate more, or less, that stands there."""
+    if verdict is None:
+        return
+    s = standings.c
+    same = (s.campaign == campaign, s.verdict == verdict)
+    grown = update(standings).where(*same).values(n_candidates=s.n_candidates + more)
+    if connection.execute(grown).rowcount == 0:
+        row = {"campaign": campaign, "verdict": verdict, "n_candidates": more}
+        connection.execute(insert(standings), row)
 
 
 def _count(connection: Connection, campaign: str, values: dict[str, Any]) -> None:

@@ -15,7 +15,16 @@ from move37.core.events import VerdictReached
 from move37.memory.contenders import EVERYWHERE, N_ISLANDS, UNFIT, Contender
 from move37.memory.database import reading
 from move37.memory.ledger import Ledger, record_of
-from move37.memory.schema import campaigns, candidates, events, lineage, trials, usage, verdicts
+from move37.memory.schema import (
+    campaigns,
+    candidates,
+    events,
+    lineage,
+    standings,
+    trials,
+    usage,
+    verdicts,
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -57,23 +66,23 @@ class Used:
 
 def totals(ledger: Ledger) -> Totals:
     """Count events, candidates, trials, and candidates by verdict."""
-    c = candidates.c
+    s = standings.c
     with reading(ledger.engine) as connection:
         row = connection.execute(
             select(campaigns).where(campaigns.c.campaign == ledger.campaign)
         ).one()
-        standings = _counts(
+        counted = _counts(
             connection,
-            select(c.verdict, func.count())
-            .where(c.campaign == ledger.campaign, c.verdict.is_not(None))
-            .group_by(c.verdict),
+            select(s.verdict, s.n_candidates).where(
+                s.campaign == ledger.campaign, s.n_candidates > 0
+            ),
         )
     return Totals(
         n_events=row.n_events,
         n_candidates=row.n_candidates,
         n_trials=row.n_trials,
         cpu_seconds=row.cpu_seconds,
-        standings=standings,
+        standings=counted,
     )
 
 

@@ -66,7 +66,6 @@ candidates = Table(
     Column("quality", Double),
     Index("candidates_by_id", "campaign", "id", "candidate_index"),
     Index("candidates_by_fitness", "campaign", "fitness"),
-    Index("candidates_by_verdict", "campaign", "verdict"),
 )
 
 lineage = Table(
@@ -78,6 +77,7 @@ lineage = Table(
     Column("position", Integer, primary_key=True, autoincrement=False),
     Column("parent", String(64), nullable=False),
     Index("lineage_by_parent", "campaign", "parent"),
+    Index("lineage_by_child", "campaign", "child", "position"),
 )
 
 trials = Table(
@@ -142,6 +142,14 @@ lessons = Table(
     Index("lessons_by_candidate", "campaign", "candidate", "seq"),
 )
 
+standings = Table(
+    "standings",
+    metadata,
+    Column("campaign", String(64), primary_key=True),
+    Column("verdict", String(16), primary_key=True),
+    Column("n_candidates", BigInteger, nullable=False, doc="that stand there now"),
+)
+
 usage = Table(
     "usage",
     metadata,
@@ -166,4 +174,14 @@ leases = Table(
 )
 """No projection: who works on what just now, see `memory.leases`."""
 
-PROJECTIONS = (campaigns, candidates, lineage, trials, measurements, verdicts, lessons, usage)
+PROJECTIONS = (
+    campaigns,
+    candidates,
+    lineage,
+    trials,
+    measurements,
+    verdicts,
+    lessons,
+    standings,
+    usage,
+)

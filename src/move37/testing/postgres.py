@@ -46,7 +46,7 @@ def postgres(postgres_server: str) -> Callable[[], str]:
     def fresh() -> str:
         name = f"s{os.getpid()}_{next(count)}_{os.urandom(4).hex()}"
         with psycopg.connect(postgres_server, autocommit=True) as connection:
-connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(name)))
         return f"{postgres_server}&options=-csearch_path%3D{name}"
 
     return fresh

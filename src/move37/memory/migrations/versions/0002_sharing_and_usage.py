@@ -30,5 +30,11 @@ def upgrade() -> None:
         sa.Column("output_tokens", sa.BigInteger(), nullable=False),
         sa.Column("dollars", sa.Double(), nullable=False),
     )
-    op.create_index("candidates_by_verdict", "candidates", ["campaign", "verdict"])
+    op.create_table(
+        "standings",
+        sa.Column("campaign", sa.String(64), primary_key=True),
+        sa.Column("verdict", sa.String(16), primary_key=True),
+        sa.Column("n_candidates", sa.BigInteger(), nullable=False),
+    )
+    op.create_index("lineage_by_child", "lineage", ["campaign", "child", "position"])
     op.create_index("trials_by_seq", "trials", ["campaign", "seq"])
