@@ -4,7 +4,8 @@ G1  The tools are those that a team needs, each with words on what it does.
 G2  Draft, submission, result and lesson go through the campaign's own doors and into its ledger.
 G3  What is wrong is answered, not fatal: a bad draft, a wrong number, an invented figure.
 G4  What the agent is shown holds no confirmation and no secret.
-G5  When the agent goes, the session is closed in good order.
+G5  When the agent goes, the session is closed in good order; when it comes again, it finds the run
+    where it was, and nothing is run twice.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ from mcp.client.stdio import StdioServerParameters
 import move37
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.settings import load_campaign
-from move37.core.events import LessonWritten, SessionClosed
+from move37.core.events import (
+    CandidateProposed,
+    LessonWritten,
+    SessionClosed,
+    TrialFinished,
+)
 from move37.lab.references import reference_source
 from move37.memory.ledger import Ledger
 
@@ -68,49 +74,65 @@ def begun_run(runs: Path) -> None:
         pass
 
 
+PROPOSAL = {
+    "name": "gated memory",
+    "motivation": "Linear attention never forgets, so old content crowds out the new.",
+    "mechanism": "S = diag(a) S + k v^T with a from the input",
+    "source": reference_source("gla"),
+    "elements": [{"name": "channel decay", "origin": "original"}],
+    "predictions": [{"task": "recall", "effect": 1.0, "confidence": 0.7}],
+}
+
+
+async def look_and_draft(agent: Agent) -> None:
+    """Get a brief, check drafts, and go without handing in."""
+    tools = (await agent.client.list_tools()).tools
+    assert {tool.name for tool in tools} == TOOLS
+    assert all(tool.description for tool in tools)
+    brief = await agent.call("get_brief", wait_seconds=200)
+    assert "candidate 0" in brief
+    assert "first parent: code" in brief
+    assert "would be refused" in await agent.call("check_draft", source="class Mixer:\n    pass\n")
+    assert "does not parse" in await agent.refused("check_draft", source="class (")
+    assert "every probe passed" in await agent.call("check_draft", source=PROPOSAL["source"])
+
+
+async def hand_in(agent: Agent) -> None:
+    """Find the same brief again, hand in, see the result, and go without a lesson."""
+    assert "candidate 0" in await agent.call("get_brief", wait_seconds=200)
+    assert "no brief for candidate 5" in await agent.refused(
+        "submit_candidate", index=5, **PROPOSAL
+    )
+    await agent.call("submit_candidate", index=0, **PROPOSAL)
+    result = await agent.call("wait_for_result", index=0, wait_seconds=200)
+    assert "Its lesson is due" in result
+
+
+async def learn(agent: Agent) -> None:
+    """Write the lesson that is still due."""
+    assert "Its lesson is due" in await agent.call("wait_for_result", index=0, wait_seconds=200)
+    assert "77.125" in await agent.refused(
+        "write_lesson", index=0, lesson=f"{LESSON} It gained 77.125."
+    )
+    assert "recorded" in await agent.call("write_lesson", index=0, lesson=LESSON)
+    assert "gated memory" in await agent.call("read_state")
+    await agent.refused("read_candidate", candidate_id="no such id")
+
+
 async def whole_step(runs: Path) -> list[str]:
+    """Drive one step over three connections; return every text that was shown."""
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "move37", "mcp", "--run", "agent", "--candidates", "1", "--runs", str(runs)],
         env={"PYTHONPATH": str(Path(move37.__file__).parents[1])},
     )
-    async with Client(server) as client:
-        tools = (await client.list_tools()).tools
-        assert {tool.name for tool in tools} == TOOLS
-        assert all(tool.description for tool in tools)
-        agent = Agent(client)
-        brief = await agent.call("get_brief", wait_seconds=200)
-        assert "candidate 0" in brief
-        assert "first parent: code" in brief
-        assert "would be refused" in await agent.call(
-            "check_draft", source="class Mixer:\n    pass\n"
-        )
-        assert "no parse" in (await agent.refused("check_draft", source="class (")).replace(
-            "does not parse", "no parse"
-        )
-        source = reference_source("gla")
-        assert "every probe passed" in await agent.call("check_draft", source=source)
-        proposal = {
-            "name": "gated memory",
-            "motivation": "Linear attention never forgets, so old content crowds out the new.",
-            "mechanism": "S = diag(a) S + k v^T with a from the input",
-            "source": source,
-            "elements": [{"name": "channel decay", "origin": "original"}],
-            "predictions": [{"task": "recall", "effect": 1.0, "confidence": 0.7}],
-        }
-        assert "no brief for candidate 5" in await agent.refused(
-            "submit_candidate", index=5, **proposal
-        )
-        await agent.call("submit_candidate", index=0, **proposal)
-        result = await agent.call("wait_for_result", index=0, wait_seconds=200)
-        assert "Its lesson is due" in result
-        assert "77.125" in await agent.refused(
-            "write_lesson", index=0, lesson=f"{LESSON} It gained 77.125."
-        )
-        assert "recorded" in await agent.call("write_lesson", index=0, lesson=LESSON)
-        assert "gated memory" in await agent.call("read_state")
-        await agent.refused("read_candidate", candidate_id="no such id")
-    return agent.seen
+    seen: list[str] = []
+    for visit in (look_and_draft, hand_in, learn):
+        async with Client(server) as client:
+            agent = Agent(client)
+            await visit(agent)
+            seen += agent.seen
+    return seen
 
 
 @pytest.fixture(scope="module")
@@ -148,4 +170,7 @@ def test_the_session_was_closed(driven):
     """G5."""
     folder, _ = driven
     with Ledger.open(folder / "ledger.db") as ledger:
-        assert list(ledger.events([SessionClosed]))
+        assert len(list(ledger.events([SessionClosed]))) == 3
+        assert len(list(ledger.events([CandidateProposed]))) == 1
+        specs = [e.trial.spec for e in ledger.events([TrialFinished])]
+    assert len(specs) == len(set(specs))
