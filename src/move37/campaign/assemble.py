@@ -16,6 +16,7 @@ from pathlib import Path
 
 from move37 import __version__
 from move37.campaign.folder import RunFolder
+from move37.campaign.guarding import state_diversity
 from move37.campaign.settings import load_preset
 from move37.campaign.sharing import close_dead_sessions
 from move37.campaign.stopping import Stopwatch, used_before, used_together
@@ -235,6 +236,7 @@ def _begin(workshop: Workshop, *, sandboxed: bool, purpose: str) -> None:
             lambda role=role, candidate=candidate: RootAdded(candidate=candidate, role=role),
             match={"candidate_id": candidate.id},
         )
+    state_diversity(workshop.config.team, journal)
     journal.record(
         SessionOpened(
             driver=workshop.driver,

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from move37.core.claims import Effect, VerdictKind
 from move37.core.events import (
+    AlarmRaised,
     CallEnded,
     CandidateProposed,
     CandidateRepaired,
+    DiversityStated,
     Event,
     ModelCalled,
     NoveltyJudged,
@@ -52,6 +54,10 @@ class Progress:
     dollars: float = 0.0
     is_priced: bool = True
     """Whether every request had a known price."""
+    diversity: str = ""
+    """Of the team's models, where it is less than full."""
+    alarms: tuple[str, ...] = ()
+    """What the guards found, in words."""
 
     @property
     def verdicts(self) -> Counter[str]:
@@ -85,8 +91,6 @@ def advance(progress: Progress, event: Event) -> Progress:
                 n_repairs=progress.n_repairs + 1,
                 names=progress.names | {candidate.id: candidate.idea.name},
             )
-        case NoveltyJudged(is_novel=False):
-            return replace(progress, n_repeats=progress.n_repeats + 1)
         case ProbesRan(report=report) if not report.passed:
             return replace(progress, failures=progress.failures + Counter([report.outcome]))
         case TrialStarted(index=index, spec=spec):
@@ -103,13 +107,26 @@ def advance(progress: Progress, event: Event) -> Progress:
             )
         case VerdictReached():
             return _after_verdict(progress, event)
-        case ModelCalled() | CallEnded():
+        case ModelCalled() | CallEnded() | AlarmRaised() | DiversityStated():
             return _after_words(progress, event)
-        case _:
-            return progress
+        case NoveltyJudged():
+            return replace(progress, n_repeats=progress.n_repeats + (not event.is_novel))
+    return progress
 
 
-def _after_words(progress: Progress, event: ModelCalled | CallEnded) -> Progress:
+def _after_guards(progress: Progress, event: AlarmRaised | DiversityStated) -> Progress:
+    if isinstance(event, AlarmRaised):
+        words = f"{event.guard}: {event.role} {event.model}: {event.reason}"
+        return replace(progress, alarms=(*progress.alarms, words))
+    is_full = event.level == "full"
+    return replace(progress, diversity="" if is_full else f"{event.level}: {event.reason}")
+
+
+def _after_words(
+    progress: Progress, event: ModelCalled | CallEnded | AlarmRaised | DiversityStated
+) -> Progress:
+    if isinstance(event, AlarmRaised | DiversityStated):
+        return _after_guards(progress, event)
     if isinstance(event, CallEnded):
         n_errors = progress.n_reply_errors + (event.outcome != "answered")
         return replace(progress, n_reply_errors=n_errors)

@@ -59,6 +59,7 @@ class Screen:
             f"{session.stage:10} {clock(self._watch.left_seconds)} left  "
             f"{progress.n_candidates} candidates  {progress.n_trials} trials  {words}  "
             f"gallery {len(progress.gallery)}  failures: {failures or 'none'}"
+            f"{f'  ALARMS: {len(progress.alarms)}' if progress.alarms else ''}"
             + (f"  models: {spend_words(progress)}" if progress.n_requests else "")
         )
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from move37.campaign import brief, results, rules
+from move37.campaign import brief, guarding, results, rules
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import RungChoice, Verdict, VerdictKind
@@ -43,8 +43,14 @@ def take_step(workshop: Workshop, index: int) -> None:
     journal = Journal(workshop.ledger, index)
     state = visible(workshop, index)
     candidate = propose(workshop, index)
-    if candidate is None:
-        return
+    if candidate is not None:
+        _try_and_repair(workshop, journal, state, candidate)
+    guarding.settle_calls(journal)
+
+
+def _try_and_repair(
+    workshop: Workshop, journal: Journal, state: State, candidate: Candidate
+) -> None:
     failure = try_out(workshop, journal, state, candidate)
     for _ in range(workshop.config.search.repairs):
         if failure is None:
@@ -78,6 +84,8 @@ def propose(workshop: Workshop, index: int) -> Candidate | None:
         CandidateStarted,
         lambda: CandidateStarted(index=index, driver=workshop.driver, arm=workshop.arm(index)),
     )
+    if workshop.desk is not None:
+        guarding.raise_alarms(workshop.config, journal)
     parents = journal.once(ParentsChosen, lambda: rules.choose_parents(workshop, state, index))
     cards = journal.once(CardsRead, lambda: brief.read_cards(workshop, state, parents))
     if journal.recorded(ProposalFailed) is not None:
@@ -89,6 +97,8 @@ def propose(workshop: Workshop, index: int) -> Candidate | None:
     except ReplyError as error:
         journal.record(ProposalFailed(index=index, reason=str(error)))
         return None
+    authors = [state.candidates[p].candidate.author for p in made.candidate.parents]
+    guarding.record_provenance(workshop.config.team, journal, made.candidate, authors)
     return made.candidate
 
 
@@ -147,6 +157,7 @@ def conclude(
     same = {"candidate_id": candidate.id}
     is_new = journal.recorded(VerdictReached, **same) is None
     if failure is None and workshop.config.search.use_judge and is_new:
+        guarding.record_judging(workshop.config.team, journal, candidate)
         with contextlib.suppress(ReplyError):  # counted where it was raised; fitness goes without
             journal.once(
                 JudgementGiven, lambda: brief.assess(workshop, journal, candidate), match=same

@@ -34,6 +34,10 @@ def progress_table(progress: Progress) -> Table:
     table.add_row("trials", str(progress.n_trials))
     table.add_row("verdicts", verdicts or "none yet")
     table.add_row("failures", failures or "none")
+    if progress.diversity:
+        table.add_row("diversity", escape(progress.diversity))
+    for alarm in progress.alarms:
+        table.add_row("[bold red]alarm[/]", escape(alarm))
     if progress.n_requests:
         table.add_row("language models", spend_words(progress))
     table.add_row("best in search", f"{best}   [dim](optimistic: chosen by search)[/]")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from move37.campaign.guarding import effort_chooser, may_not_judge
 from move37.campaign.stopping import Stopwatch
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig
@@ -98,6 +99,7 @@ def open_desk(
         earlier=ledger.events([ModelCalled, CallEnded]),
         make_model=make_model,
         tape=tape,
+        choose_effort=effort_chooser(config, ledger),
         is_stopped=lambda: watch.is_stopped,
     )
 
@@ -193,7 +195,7 @@ def _llm(role: Role, desk: Desk | None) -> Any:
     if desk is None:
         return None
     from move37.team.llm.analyst import LlmAnalyst
-    from move37.team.llm.chairs import all_of, one_of, relation
+    from move37.team.llm.chairs import all_of, one_of
     from move37.team.llm.engineer import LlmEngineer
     from move37.team.llm.judge import LlmJudge
     from move37.team.llm.researcher import LlmResearcher
@@ -206,7 +208,9 @@ def _llm(role: Role, desk: Desk | None) -> Any:
         case Role.ANALYST:
             return LlmAnalyst(one_of(desk, role))
         case Role.JUDGE:
-            return LlmJudge(all_of(desk, role), related=relation(desk), max_judges=MAX_JUDGES)
+            return LlmJudge(
+                all_of(desk, role), related=may_not_judge(desk.config), max_judges=MAX_JUDGES
+            )
 
 
 _SYMBOLIC: dict[Role, dict[str, Callable[[], object]]] = {

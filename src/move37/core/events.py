@@ -304,6 +304,49 @@ class RecordImported:
     """What was missing, repeated or unreadable in the record."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DiversityStated:
+    """How many unrelated families of base models the team has, said at the start."""
+
+    index: int = -1
+    level: str
+    """`full`, `degraded` or `none`."""
+    groups: tuple[tuple[str, ...], ...]
+    """Labels of models, related ones together."""
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EdgeDecided:
+    """The firewall's answer to something that would flow from one author to another."""
+
+    index: int
+    producer: str
+    consumer: str
+    kind: str
+    """`context`, `judging`, `fine-tuning`, `distillation`, `preference` or `warm-start`."""
+    allowed: bool
+    reason: str
+    about: str = ""
+    """The candidate that it is about."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AlarmRaised:
+    """A guard found something; for inverse scaling, effort is capped from here on."""
+
+    index: int
+    guard: str
+    """`inverse-scaling` or `canary`."""
+    role: str
+    model: str
+    evidence: float
+    """The e-value."""
+    reason: str
+    cap: str = ""
+    """Highest effort that may still be asked for."""
+
+
 Event: TypeAlias = (
     CampaignStarted
     | SessionOpened
@@ -327,4 +370,7 @@ Event: TypeAlias = (
     | CallEnded
     | CallJudged
     | RecordImported
+    | DiversityStated
+    | EdgeDecided
+    | AlarmRaised
 )

@@ -17,6 +17,7 @@ from move37.core.candidate import Candidate
 from move37.core.claims import Fitness, Verdict, VerdictKind
 from move37.core.errors import LedgerError
 from move37.core.events import (
+    AlarmRaised,
     CallEnded,
     CallJudged,
     CampaignStarted,
@@ -24,6 +25,8 @@ from move37.core.events import (
     CandidateRepaired,
     CandidateStarted,
     CardsRead,
+    DiversityStated,
+    EdgeDecided,
     Event,
     JudgementGiven,
     LessonWritten,
@@ -45,8 +48,9 @@ from move37.memory.subject import introduces, subject
 
 E = TypeVar("E", bound=Event)
 Opening = CandidateStarted | ParentsChosen | CardsRead | ProposalFailed
-Conversation = ModelCalled | CallEnded | CallJudged
-"""What was said to whom: about no candidate, and nothing that a choice is made from."""
+Conversation = ModelCalled | CallEnded | CallJudged | DiversityStated | EdgeDecided | AlarmRaised
+"""What was said to whom, and what guards made of it: about no candidate, and no choice of
+parents is made from it."""
 Session = CampaignStarted | SessionOpened | SessionClosed
 
 

@@ -1,0 +1,284 @@
+"""The guards at work in a campaign: effort chosen by what came of it, edges decided, alarms raised.
+
+Everything is read from the ledger under the lag rule, so the same seed gives the same choices.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from move37.core.candidate import Candidate
+from move37.core.config import CampaignConfig
+from move37.core.errors import ConfigError
+from move37.core.events import (
+    AlarmRaised,
+    CallEnded,
+    CallJudged,
+    CandidateProposed,
+    CandidateRepaired,
+    DiversityStated,
+    EdgeDecided,
+    LessonWritten,
+    NoveltyJudged,
+    ProbesRan,
+    TrialFinished,
+)
+from move37.core.team import EFFORTS, Effort, Role, TeamConfig
+from move37.core.trial import Outcome as TrialOutcome
+from move37.guards.effort import Controller
+from move37.guards.families import NOT_MODELS, Roster, diversity_of, shipped_families
+from move37.guards.firewall import Edge, EdgeKind, decide
+from move37.guards.watching import ALARM, Outcome, Watch
+from move37.memory.journal import Journal
+from move37.memory.ledger import Ledger
+from move37.team.models.desk import ChooseEffort, EffortQuestion
+
+PRIMARY = {Role.RESEARCHER: "probes_passed", Role.ENGINEER: "repair_ran"}
+"""The fact by which each role's effort is judged."""
+AT_FAULT = frozenset({"unusable", "truncated", "too_long"})
+"""Ends of a conversation that are the model's doing, not the server's."""
+FIRST = 16  # calls of a model whose effort is spread evenly, before what came of them counts
+INVERSE = "inverse-scaling"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """One call whose outcome is known."""
+
+    index: int
+    call_id: str
+    role: str
+    model: str
+    effort: Effort
+    success: bool
+
+
+def settled_calls(ledger: Ledger, *, before: int) -> list[Settled]:
+    """Return the calls of candidates below an index whose primary outcome is known, in order."""
+    ended = {e.call_id: e for e in ledger.events([CallEnded]) if e.index < before}
+    found = {
+        j.call_id: Settled(
+            index=j.index,
+            call_id=j.call_id,
+            role=j.role,
+            model=ended[j.call_id].model,
+            effort=Effort(ended[j.call_id].effort),
+            success=j.success,
+        )
+        for j in ledger.events([CallJudged])
+        if j.call_id in ended and PRIMARY.get(Role(j.role)) == j.measure
+    }
+    return sorted(found.values(), key=lambda call: (call.index, call.call_id))
+
+
+def effort_chooser(config: CampaignConfig, ledger: Ledger) -> ChooseEffort:
+    """Return what chooses the effort of each conversation from what came of earlier ones."""
+
+    def choose(question: EffortQuestion) -> Effort:
+        levels = question.range
+        if len(levels) == 1 or question.index < 0:
+            return levels[0]
+        controller = Controller(len(levels), cap=cap_of(ledger, question))
+        calls = settled_calls(ledger, before=question.index - config.search.lag)
+        n_seen = 0
+        for call in calls:
+            if (call.role, call.model) == (question.role, question.label) and call.effort in levels:
+                controller.learn(levels.index(call.effort), success=call.success)
+                n_seen += 1
+        text = f"{config.seed}/{question.call_id}/effort"
+        rng = np.random.default_rng(
+            int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+        )
+        if n_seen < FIRST:
+            controller.explore = 1.0
+        return levels[controller.choose(rng)]
+
+    return choose
+
+
+def cap_of(ledger: Ledger, question: EffortQuestion) -> int | None:
+    """Return the highest level that an alarm leaves to a role and model."""
+    caps = [
+        EFFORTS.index(Effort(alarm.cap))
+        for alarm in ledger.events([AlarmRaised])
+        if (alarm.role, alarm.model) == (question.role, question.label)
+        and alarm.cap
+        and alarm.index <= question.index
+    ]
+    allowed = [i for i, e in enumerate(question.range) if EFFORTS.index(e) <= min(caps, default=9)]
+    return max(allowed, default=0) if caps else None
+
+
+def raise_alarms(config: CampaignConfig, journal: Journal) -> None:
+    """Look at every role and model; record an alarm where more effort does harm.
+
+    Called before a candidate is begun, with the outcomes that it may know of.
+    """
+    ledger = journal.ledger
+    calls = settled_calls(ledger, before=journal.index - config.search.lag)
+    streams = sorted({(call.role, call.model) for call in calls})
+    known = {(alarm.role, alarm.model) for alarm in ledger.events([AlarmRaised])}
+    for role, model in streams:
+        levels = config.team.seat(Role(role)).efforts
+        watch = Watch(n_levels=len(levels))
+        for call in calls:
+            if (call.role, call.model) == (role, model) and call.effort in levels:
+                watch.see(Outcome(levels.index(call.effort), success=call.success))
+        if (role, model) not in known and watch.peak.rings(n_streams=len(streams)):
+            journal.record(_alarm(journal.index, role, model, levels, watch, n=len(streams)))
+
+
+def _alarm(
+    index: int, role: str, model: str, levels: tuple[Effort, ...], watch: Watch, *, n: int
+) -> AlarmRaised:
+    evidence = watch.peak
+    cap = levels[(len(levels) + 1) // 2 - 1]
+    return AlarmRaised(
+        index=index,
+        guard=INVERSE,
+        role=role,
+        model=model,
+        evidence=evidence.value,
+        cap=cap,
+        reason=(
+            f"more effort does harm: of {evidence.n_pairs} pairs of calls {evidence.n_harmed} came "
+            f"to something with little effort only, {evidence.n_helped} with much only "
+            f"(e = {evidence.value:.0f}, alarm at {ALARM * n:.0f}); effort is capped at {cap}"
+        ),
+    )
+
+
+def settle_calls(journal: Journal) -> None:
+    """Record what became of the calls that were made for a candidate; again, nothing happens."""
+    for call, measure, success in _facts(journal):
+        event = CallJudged(
+            index=journal.index,
+            call_id=call.call_id,
+            role=call.role,
+            measure=measure,
+            success=success,
+        )
+        journal.once(
+            CallJudged,
+            lambda event=event: event,
+            match={"call_id": call.call_id, "measure": measure},
+        )
+
+
+def _facts(journal: Journal) -> Iterator[tuple[CallEnded, str, bool]]:
+    ended = journal.ledger.at_index(CallEnded, journal.index)
+    for call in ended:
+        if call.outcome in AT_FAULT and (measure := PRIMARY.get(Role(call.role))):
+            yield call, measure, False
+    answered = {
+        role: [c for c in ended if c.role == role and c.outcome == "answered"] for role in PRIMARY
+    }
+    proposed = journal.recorded(CandidateProposed)
+    if proposed and answered[Role.RESEARCHER]:
+        call = answered[Role.RESEARCHER][-1]
+        yield call, "probes_passed", _is_admitted(journal, proposed.candidate)
+        lessons = journal.ledger.at_index(LessonWritten, journal.index)
+        if lessons and lessons[0].prediction_held is not None:
+            yield call, "prediction_held", lessons[0].prediction_held
+    repaired = journal.ledger.at_index(CandidateRepaired, journal.index)
+    for number, call in enumerate(answered[Role.ENGINEER]):
+        ran = number < len(repaired) and _runs(journal, repaired[number].candidate)
+        yield call, "repair_ran", ran
+
+
+def _is_admitted(journal: Journal, candidate: Candidate) -> bool:
+    novelty = journal.recorded(NoveltyJudged, candidate_id=candidate.id)
+    probes = journal.recorded(ProbesRan, candidate_id=candidate.id)
+    return bool(novelty and novelty.is_novel and probes and probes.report.passed)
+
+
+def _runs(journal: Journal, candidate: Candidate) -> bool:
+    trials = [
+        event.trial
+        for event in journal.ledger.at_index(TrialFinished, journal.index)
+        if event.trial.spec.candidate_id == candidate.id
+    ]
+    return _is_admitted(journal, candidate) and all(
+        trial.outcome is TrialOutcome.COMPLETED for trial in trials
+    )
+
+
+def may_not_judge(team: TeamConfig) -> Callable[[str, str], bool]:
+    """Return whether the firewall keeps a judge (second) from an author's (first) work."""
+    roster = Roster(team, shipped_families())
+
+    def related(author: str, judge: str) -> bool:
+        edge = Edge(producer=author, consumer=judge, kind=EdgeKind.JUDGING)
+        return not decide(edge, roster).allowed
+
+    return related
+
+
+def record_judging(team: TeamConfig, journal: Journal, candidate: Candidate) -> None:
+    """Record, for every model that may judge, whether it may judge this candidate."""
+    if Role.JUDGE in team.llm_roles:
+        labels = [team.models[name].label for name in team.models_of(Role.JUDGE)]
+        _record_edges(team, journal, candidate, [candidate.author], labels, EdgeKind.JUDGING)
+
+
+def record_provenance(
+    team: TeamConfig, journal: Journal, candidate: Candidate, authors: list[str]
+) -> None:
+    """Record whose text a model's candidate was written from."""
+    if candidate.author not in NOT_MODELS:
+        models = sorted({a for a in authors if a not in NOT_MODELS})
+        _record_edges(team, journal, candidate, models, [candidate.author], EdgeKind.CONTEXT)
+
+
+def _record_edges(
+    team: TeamConfig,
+    journal: Journal,
+    candidate: Candidate,
+    producers: list[str],
+    consumers: list[str],
+    kind: EdgeKind,
+) -> None:
+    roster = Roster(team, shipped_families())
+    for producer in producers:
+        for consumer in consumers:
+            made = decide(Edge(producer=producer, consumer=consumer, kind=kind), roster)
+            event = EdgeDecided(
+                index=journal.index,
+                producer=producer,
+                consumer=consumer,
+                kind=kind,
+                allowed=made.allowed,
+                reason=made.reason,
+                about=candidate.id,
+            )
+            same = {"producer": producer, "consumer": consumer, "about": candidate.id}
+            journal.once(EdgeDecided, lambda event=event: event, match={**same, "kind": str(kind)})
+
+
+def state_diversity(team: TeamConfig, journal: Journal) -> None:
+    """Record once how diverse a team with language models is."""
+    if team.llm_roles:
+        found = diversity_of(team, shipped_families())
+        journal.once(
+            DiversityStated,
+            lambda: DiversityStated(level=found.level, groups=found.groups, reason=found.reason),
+        )
+
+
+def read_team(file: Path) -> TeamConfig:
+    """Return the team of a TOML file: its [team] section, or the whole file.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no team.
+    """
+    try:
+        tree = tomllib.loads(file.read_text("utf-8"))
+        return TeamConfig.model_validate(tree.get("team", tree))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file} cannot be read as a team: {error}") from error

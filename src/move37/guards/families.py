@@ -1,0 +1,223 @@
+"""Which base models are related: a graph of origins as data, and the function that reads it.
+
+A model may descend from several lines (weights of one, answers of another), so relatedness is not
+a partition into families. Names and vendors are what people declare; nothing here verifies them.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from move37.core.errors import ConfigError
+from move37.core.team import ModelConfig, TeamConfig
+
+NOT_MODELS = frozenset({"symbolic", "random", "human", ""})
+"""Authors that are no language models: they are nobody's relatives."""
+VENDORS = frozenset({"anthropic", "openai", "google"})
+UNKNOWN = "unknown"
+
+
+class Line(BaseModel):
+    """One line of base models."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    match: tuple[str, ...] = ()
+    """Patterns of model names, in small letters."""
+    vendor: str
+    root_known: bool = True
+    """False: it may share its initialisation with any line of the vendor."""
+    weights_from: tuple[str, ...] = ()
+    behaviour_from: tuple[str, ...] = ()
+    evidence: Literal["documented", "measured", "assumed", "declared"]
+    source: str = Field(min_length=1)
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    line: tuple[Line, ...] = ()
+
+
+class Relation(BaseModel):
+    """Whether two models are related, and why."""
+
+    model_config = ConfigDict(frozen=True)
+    related: bool
+    reason: str
+
+
+class Families:
+    """The graph.
+
+    Args:
+        lines: later ones replace earlier ones of the same name.
+
+    Raises:
+        ConfigError: a line names a parent that is not there, or descends from itself.
+    """
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self.lines = {line.name: line for line in lines}
+        for line in self.lines.values():
+            parents = (*line.weights_from, *line.behaviour_from)
+            if missing := [p for p in parents if p not in self.lines]:
+                raise ConfigError(f"line {line.name!r} descends from {missing[0]!r}: no such line")
+        for name in self.lines:
+            if any(name in self.ancestors(parent) for parent in self._parents(name)):
+                raise ConfigError(f"line {name!r} descends from itself")
+
+    def ancestors(self, name: str) -> frozenset[str]:
+        """Return a line and all it descends from, by weights or by answers."""
+        found, waiting = set[str](), [name]
+        while waiting:
+            if (line := waiting.pop()) not in found:
+                found.add(line)
+                waiting += self._parents(line)
+        return frozenset(found)
+
+    def line_of(self, model: str, family: str = "") -> Line:
+        """Return the line of `provider:model`; what a team file says of its family counts first.
+
+        A model that no row knows is a line of its own with an undisclosed root.
+        """
+        provider, _, name = model.rpartition(":") if ":" in model else ("", "", model)
+        known = self._known(family) if family else self._known(name)
+        if known is not None:
+            return known
+        vendor = provider if provider in VENDORS else (f"declared {family}" if family else UNKNOWN)
+        return Line(
+            name=family.lower() or model.lower() or UNKNOWN,
+            vendor=vendor,
+            root_known=False,
+            evidence="declared" if family else "assumed",
+            source="the team file" if family else "no row of the graph knows it",
+            date="2026-11-25",
+        )
+
+    def relation(self, first: Line, second: Line, *, judging: bool = False) -> Relation:
+        """Return whether two lines are related.
+
+        Args:
+            first: a line.
+            second: another one, or the same.
+            judging: one judges the other: then the same vendor is enough.
+        """
+        if first.name == second.name:
+            return Relation(related=True, reason=f"both are {first.name}")
+        if shared := self._kin(first) & self._kin(second):
+            return Relation(related=True, reason=f"both descend from {', '.join(sorted(shared))}")
+        if first.vendor == second.vendor and not (first.root_known and second.root_known):
+            return Relation(related=True, reason=f"{first.vendor} does not disclose their roots")
+        if judging and first.vendor == second.vendor:
+            return Relation(related=True, reason=f"both are of {first.vendor}")
+        return Relation(related=False, reason="no common origin is known")
+
+    def _kin(self, line: Line) -> frozenset[str]:
+        return self.ancestors(line.name) if line.name in self.lines else frozenset({line.name})
+
+    def _parents(self, name: str) -> tuple[str, ...]:
+        line = self.lines.get(name)
+        return (*line.weights_from, *line.behaviour_from) if line else ()
+
+    def _known(self, name: str) -> Line | None:
+        low = name.lower().rsplit("/", 1)[-1]
+        if low in self.lines:
+            return self.lines[low]
+        fitting = [
+            (len(pattern), line)
+            for line in self.lines.values()
+            for pattern in line.match
+            if fnmatchcase(low, pattern)
+        ]
+        return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+
+
+@cache
+def shipped_families() -> Families:
+    """Return the graph that comes with move37."""
+    text = resources.files("move37.guards").joinpath("families.toml").read_text("utf-8")
+    return Families(_read(text, "families.toml"))
+
+
+def families_with(file: Path | None) -> Families:
+    """Return the shipped graph with a user's rows on top.
+
+    Raises:
+        ConfigError: the file cannot be read or a row is wrong; says which.
+    """
+    if file is None:
+        return shipped_families()
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    return Families([*shipped_families().lines.values(), *_read(text, str(file))])
+
+
+def _read(text: str, where: str) -> tuple[Line, ...]:
+    try:
+        return _File.model_validate(tomllib.loads(text)).line
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise ConfigError(f"{where} is no list of [[line]]: {error}") from error
+
+
+class Roster:
+    """A team's models by label, and how any two authors are related."""
+
+    def __init__(self, team: TeamConfig, families: Families) -> None:
+        self.families = families
+        self._models: dict[str, ModelConfig] = {m.label: m for m in team.models.values()}
+
+    def line(self, label: str) -> Line:
+        """Return the line of an author, `provider:model`."""
+        known = self._models.get(label)
+        return self.families.line_of(label, known.family if known else "")
+
+    def relation(self, producer: str, consumer: str, *, judging: bool = False) -> Relation:
+        """Return how two authors are related; people and rules are related to nobody."""
+        if producer in NOT_MODELS or consumer in NOT_MODELS:
+            return Relation(related=False, reason="one of them is no language model")
+        if producer == consumer:
+            return Relation(related=True, reason="they are one model")
+        return self.families.relation(self.line(producer), self.line(consumer), judging=judging)
+
+
+class Diversity(BaseModel):
+    """What a team file comes to."""
+
+    model_config = ConfigDict(frozen=True)
+    level: Literal["full", "degraded", "none"]
+    groups: tuple[tuple[str, ...], ...]
+    """Labels of models, related ones together."""
+    reason: str
+
+
+ENOUGH_GROUPS = 3
+
+
+def diversity_of(team: TeamConfig, families: Families) -> Diversity:
+    """Return how many unrelated groups of models a team has: three are full, one is none."""
+    roster = Roster(team, families)
+    names = {name for role in team.llm_roles for name in team.models_of(role)}
+    labels = sorted({team.models[name].label for name in names})
+    groups: list[list[str]] = []
+    for label in labels:
+        kin = [g for g in groups if any(roster.relation(label, x, judging=True).related for x in g)]
+        groups = [g for g in groups if g not in kin] + [[label, *(x for g in kin for x in g)]]
+    n = len(groups)
+    reason = (
+        f"{n} unrelated group{'s' if n != 1 else ''} of models play {len(team.llm_roles)} roles"
+        f"; {ENOUGH_GROUPS} are needed for a judge unrelated to all authors"
+    )
+    level = "full" if n >= ENOUGH_GROUPS else "degraded" if n > 1 else "none"
+    return Diversity(level=level, groups=tuple(tuple(sorted(g)) for g in groups), reason=reason)
