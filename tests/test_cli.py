@@ -31,7 +31,7 @@ VERBS = (
     ["propose"], ["mcp"], ["import", "asi-arch"], ["audit"], ["export"],
     ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
     ["cards", "search"], ["cards", "list"], ["cards", "show"], ["cards", "lint"], ["cards", "add"],
-    ["guards", "families"], ["guards", "lab"],
+    ["guards", "families"], ["guards", "lab"], ["dataset"],
 )  # fmt: skip
 
 

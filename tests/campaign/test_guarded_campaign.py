@@ -3,10 +3,12 @@
 G1  Where more effort does harm, an alarm is raised, recorded and shown, and effort falls.
 G2  A judge related to the author is not asked; an unrelated one of the team is.
 G3  Diversity is said at the start.
+G4  Nothing that a relative wrote or judged is exported for a student.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +16,7 @@ from conftest import tiny
 from scripts import judge, proposal
 
 from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.dataset import export_dataset
 from move37.campaign.progress import fold
 from move37.campaign.session import work
 from move37.campaign.tables import progress_table
@@ -27,6 +30,8 @@ from move37.core.events import (
     JudgementGiven,
     ModelCalled,
 )
+from move37.core.team import TeamConfig
+from move37.guards.families import shipped_families
 from move37.memory.ledger import Ledger
 from move37.team.models.scripted import Heard, Reply, scripted
 
@@ -34,6 +39,7 @@ N_CANDIDATES = 20
 
 pytestmark = pytest.mark.slow
 SERVER = {"provider": "openai-compatible", "base_url": "http://127.0.0.1:9/v1"}
+AUTHOR = "openai-compatible:DeepSeek-R1-Distill-Qwen-7B"
 TEAM = {
     "researcher": "llm",
     "judge": "llm",
@@ -140,3 +146,36 @@ def test_low_diversity_is_said_at_the_start(ledger):
 def test_the_guarded_ledger_verifies(ledger):
     """G1: alarms and decisions are part of the chain."""
     assert ledger.verify() is None
+
+
+@pytest.mark.parametrize(
+    "student",
+    ["openai-compatible:qwen2.5-7b", "openai-compatible:deepseek-r1", "mistral-small"],
+)
+def test_nothing_is_exported_for_a_relative_of_author_or_judge(ledger, tmp_path, student):
+    """G4: every layer here was written by one distillation, and judged by one Mistral."""
+    exported = export_dataset(
+        ledger,
+        TeamConfig.model_validate(TEAM),
+        shipped_families(),
+        student=student,
+        folder=tmp_path,
+    )
+    assert sum(exported.rows.values()) == 0
+    assert sum(exported.refused.values()) > 0
+    assert (tmp_path / "instruction.jsonl").read_text() == ""
+
+
+def test_a_stranger_gets_the_data_with_its_provenance(ledger, tmp_path):
+    """G4."""
+    exported = export_dataset(
+        ledger,
+        TeamConfig.model_validate(TEAM),
+        shipped_families(),
+        student="anthropic:claude-sonnet-5",
+        folder=tmp_path,
+    )
+    lines = (tmp_path / "instruction.jsonl").read_text().splitlines()
+    assert exported.rows["instruction"] == len(lines) > 0
+    assert all(AUTHOR in json.loads(line)["provenance"] for line in lines)
+    assert json.loads((tmp_path / "manifest.json").read_text())["refused"] == {}

@@ -10,13 +10,23 @@ import sys
 import typer
 
 from move37.cli import running  # isort: skip
-from move37.cli import reading, checking, outside, comparing, exchange, ledger, cards, guards  # isort: skip
+from move37.cli import (
+    cards,
+    checking,
+    comparing,
+    dataset,
+    exchange,
+    guards,
+    ledger,
+    outside,
+    reading,
+)  # isort: skip
 from move37.cli.shared import app
 from move37.core.errors import Move37Error
 
 __all__ = [
-    "app", "cards", "checking", "comparing", "exchange", "guards", "ledger", "main", "outside",
-    "reading", "running",
+    "app", "cards", "checking", "comparing", "dataset", "exchange", "guards", "ledger", "main",
+    "outside", "reading", "running",
 ]  # fmt: skip
 
 
