@@ -27,8 +27,8 @@ from move37.memory.ledger import Ledger
 
 TINY = ("run", "--preset", "tiny", "--workers", "2")
 VERBS = (
-    ["run"], ["status"], ["gallery"], ["show"], ["report"], ["check"], ["doctor"], ["mixers"],
-    ["propose"], ["mcp"], ["import", "asi-arch"], ["audit"], ["export"],
+    ["run"], ["replay"], ["status"], ["gallery"], ["show"], ["report"], ["check"], ["doctor"],
+    ["mixers"], ["propose"], ["mcp"], ["import", "asi-arch"], ["audit"], ["export"],
     ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
     ["cards", "search"], ["cards", "list"], ["cards", "show"], ["cards", "lint"], ["cards", "add"],
     ["guards", "families"], ["guards", "lab"], ["dataset"],

@@ -21,7 +21,7 @@ from move37.campaign.settings import load_preset
 from move37.campaign.sharing import close_dead_sessions
 from move37.campaign.stopping import Stopwatch, used_before, used_together
 from move37.campaign.team import make_team, open_desk
-from move37.campaign.workshop import CAMPAIGN, Workshop
+from move37.campaign.workshop import CAMPAIGN, Past, Workshop
 from move37.cognition.library import Library
 from move37.cognition.shelf import all_cards, reviewed
 from move37.core.candidate import Candidate, Idea, check_source
@@ -72,6 +72,7 @@ def open_workshop(
     unsandboxed: bool = False,
     make_model: MakeModel | None = None,
     tape: Tape | None = None,
+    past: Past | None = None,
     purpose: str = "search",
     lease_seconds: float = LEASE_SECONDS,
 ) -> Iterator[Workshop]:
@@ -83,6 +84,7 @@ def open_workshop(
         unsandboxed: candidates run with the user's rights.
         make_model: who answers in place of the team's providers.
         tape: of a replay; nobody else answers.
+        past: of a replay; what it holds is not run again.
         purpose: `search` or `verify`: whether the session counts for the campaign's budget.
         lease_seconds: how long the work of a driver that died waits for another one.
 
@@ -122,6 +124,7 @@ def open_workshop(
             laboratory=laboratory,
             team=make_team(config.team, desk),
             desk=desk,
+            past=past,
             library=Library(reviewed(all_cards(_cards_folder(config)))),
             watch=watch,
             roots=tuple(member(name) for name in config.roots),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from move37.campaign.stopping import Stopwatch
@@ -38,6 +38,15 @@ class OutOfBudget(Move37Error):
     """The clock ran out in the middle of a candidate: the next session goes on with it."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Past:
+    """What a recorded campaign found in the lab: a replay does not run it again."""
+
+    trials: Mapping[TrialSpec, Trial]
+    probes: Mapping[str, ProbeReport]
+    """By candidate id."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Workshop:
     """A campaign's config, memory, laboratory, team and clock."""
@@ -59,6 +68,8 @@ class Workshop:
     driver: str
     desk: Desk | None = None
     """Where language models are asked; None for a team without."""
+    past: Past | None = None
+    """Of a replay."""
     effects: dict[tuple[str, int], float | None] = field(default_factory=dict)
     """Combined search effect of finished candidates by id and level, as far as asked for."""
 
@@ -118,6 +129,8 @@ class Workshop:
 
     def probe(self, candidate: Candidate, *, allow: tuple[str, ...] = ()) -> ProbeReport:
         """Run the admission probes at the preset's width."""
+        if self.past and (known := self.past.probes.get(candidate.id)):
+            return known
         with self.stoppable():
             report = probe(
                 lambda: self.laboratory.session(PROBE_LIMITS),
@@ -175,6 +188,8 @@ class Workshop:
         def run() -> TrialFinished:
             if self.watch.is_stopped:
                 raise Stopped("stopped before a trial")
+            if self.past and (known := self.past.trials.get(spec)):
+                return TrialFinished(index=journal.index, trial=known)
             if journal.index != CAMPAIGN and not self.watch.may_go_on():
                 raise OutOfBudget(f"no time left for {spec}")
             journal.record(TrialStarted(index=journal.index, spec=spec))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from move37.cli.shared import AsJson, Runs, app
+from move37.cli.shared import AsJson, Name, Runs, app, run_folder
 
 
 @app.command()
@@ -82,6 +82,32 @@ def run(
         estimate_campaign(campaign, overrides, runs=runs, as_json=as_json)
         return
     run_campaign(campaign, overrides, runs=runs, unsandboxed=unsandboxed)
+
+
+@app.command()
+def replay(
+    name: Name,
+    into: Annotated[
+        str | None, typer.Option(help="Name of the replay; default NAME-replay.")
+    ] = None,
+    unsandboxed: Annotated[
+        bool, typer.Option(help="Run what must be run again with YOUR rights.")
+    ] = False,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Make every choice of a run again from recorded replies and trials, without a network.
+
+    Exit code 1 if other candidates or other verdicts of the search come out.
+
+    Example: move37 replay first
+    """
+    from move37.campaign.replay_screen import show_replay
+
+    folder = run_folder(name, runs)
+    same = show_replay(folder, into or f"{name}-replay", unsandboxed=unsandboxed, as_json=as_json)
+    if not same:
+        raise typer.Exit(1)
 
 
 def _seconds(budget: str | None) -> float | None:

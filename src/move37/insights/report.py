@@ -34,6 +34,7 @@ from move37.insights.judging import agreement_rows, calibration_rows
 from move37.insights.larger import verified_rows
 from move37.insights.lessons import credit_rows, failure_rows, noise_rows, worst_lessons
 from move37.insights.setting import Setting, command, config_text, read_setting
+from move37.insights.spend import spending
 from move37.insights.story import Record, Story, tell
 
 FILES = ("report.md", "report.html")
@@ -77,6 +78,7 @@ def report_context(events: list[Event]) -> dict[str, Any]:
         "opponents": opponent_rows(story, setting, best),
         "tested": tested,
         "larger": verified_rows(story, setting, baseline),
+        "spending": spending(events, story),
         "failures": failure_rows(story),
         "helping": helping,
         "hurting": hurting,
@@ -103,6 +105,7 @@ def render(name: str, context: dict[str, Any]) -> str:
     )
     environment.filters |= {
         "effect": wording.effect_words,
+        "rate": lambda rate: wording.rate_words(rate.low, rate.mean, rate.high),
         "signed": lambda value: wording.Ready(wording.signed(value)),
         "shorten": wording.shorten,
         "fenced": wording.fenced,

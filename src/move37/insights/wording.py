@@ -46,6 +46,12 @@ def effect_words(effect: Effect) -> Ready:
     return Ready(f"{signed(effect.mean)} [{signed(effect.low)}, {signed(effect.high)}]")
 
 
+def rate_words(low: float, mean: float, high: float | None) -> Ready:
+    """Return a rate with its interval: `2.1 [0.4, 6.2]`."""
+    bound = "no bound" if high is None else f"{high:.3g}"
+    return Ready(f"{mean:.3g} [{low:.3g}, {bound}]")
+
+
 def duration(seconds: float) -> str:
     """Return a time in the unit a person would choose."""
     if seconds < 100:

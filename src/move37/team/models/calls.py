@@ -31,9 +31,15 @@ PASSING = frozenset(
         "provider_name",
         "model_name",
         "tool_call_id",
+        "model_id",
+        "canonical_system",
+        "history_digest",
+        "failed_attempts",
     }
 )
 """Fields of a message that say when and by whom, not what."""
+LIBRARY_PART = "system-prompt"
+"""Parts that the library adds for some providers; what we say is in `instructions`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -180,5 +186,9 @@ def _lasting(value: object) -> object:
         case dict():
             return {k: _lasting(v) for k, v in value.items() if k not in PASSING}
         case list():
-            return [_lasting(item) for item in value]
+            return [_lasting(item) for item in value if not _is_library(item)]
     return value
+
+
+def _is_library(part: object) -> bool:
+    return isinstance(part, dict) and part.get("part_kind") == LIBRARY_PART

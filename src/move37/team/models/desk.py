@@ -20,7 +20,7 @@ from move37.team.models.calls import Answer, Call, Clerk, MakeModel, Output, Que
 from move37.team.models.line import Line
 from move37.team.models.providers import Providers
 from move37.team.models.purse import Purse
-from move37.team.models.tape import Tape
+from move37.team.models.tape import Tape, nobody
 
 if TYPE_CHECKING:
     from pydantic_ai import RunContext
@@ -98,7 +98,8 @@ class Desk:
             (event for event in earlier if isinstance(event, ModelCalled)),
         )
         self._providers = Providers()
-        self.make_model = make_model or self._providers
+        default: MakeModel = nobody if self.tape.is_replay else self._providers
+        self.make_model = make_model or default
         self.choose_effort = choose_effort
         self.is_stopped = is_stopped
         self._numbers: dict[tuple[int, Role], int] = {}

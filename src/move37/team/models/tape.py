@@ -9,9 +9,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from move37.core.errors import ReplyError
 from move37.core.events import CallEnded, CallJudged, ModelCalled
+from move37.team.models.calls import Call
+
+if TYPE_CHECKING:
+    from pydantic_ai.messages import ModelMessage, ModelResponse
+    from pydantic_ai.models import Model
+    from pydantic_ai.models.function import AgentInfo
 
 
 class Tape:
@@ -75,3 +82,13 @@ class Tape:
         with self._lock:
             self._drifted.append(f"{call_id} turn {turn}")
         return event
+
+
+def nobody(call: Call) -> Model:
+    """Return the model of a replay: it needs no key and no server, and never answers."""
+    from pydantic_ai.models.function import FunctionModel
+
+    def refuse(_messages: list[ModelMessage], _info: AgentInfo) -> ModelResponse:
+        raise ReplyError(f"a replay asks nobody, and was to ask {call.model.label}")
+
+    return FunctionModel(refuse, model_name=call.model.model)
