@@ -32,6 +32,7 @@ VERBS = (
     ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
     ["cards", "search"], ["cards", "list"], ["cards", "show"], ["cards", "lint"], ["cards", "add"],
     ["guards", "families"], ["guards", "lab"], ["dataset"],
+    ["watch"], ["dashboard"],
 )  # fmt: skip
 
 

@@ -20,13 +20,14 @@ from move37.cli import (
     ledger,
     outside,
     reading,
+    watching,
 )  # isort: skip
 from move37.cli.shared import app
 from move37.core.errors import Move37Error
 
 __all__ = [
     "app", "cards", "checking", "comparing", "dataset", "exchange", "guards", "ledger", "main",
-    "outside", "reading", "running",
+    "outside", "reading", "running", "watching",
 ]  # fmt: skip
 
 

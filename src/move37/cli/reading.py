@@ -16,10 +16,20 @@ def status(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = Fa
 
     Example: move37 status first
     """
-    from move37.campaign.commands import show_status
+    from rich.console import Console
 
+    from move37.campaign.commands import show_status
+    from move37.campaign.tables import imported_from, print_gallery
+    from move37.dashboard.terminal import show_once
+
+    file = run_folder(name, runs).ledger
     with open_ledger(name, runs) as ledger:
-        show_status(ledger, as_json=as_json)
+        if as_json or imported_from(ledger) or not file.is_file():
+            show_status(ledger, as_json=as_json)
+            return
+        console = Console()
+        show_once(file, console)
+        print_gallery(console, ledger)
 
 
 @app.command()

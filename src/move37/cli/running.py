@@ -53,6 +53,9 @@ def run(
     unsandboxed: Annotated[
         bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
     ] = False,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard", help="Serve the run's page meanwhile, on this machine.")
+    ] = False,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
@@ -81,7 +84,14 @@ def run(
     if dry_run:
         estimate_campaign(campaign, overrides, runs=runs, as_json=as_json)
         return
-    run_campaign(campaign, overrides, runs=runs, unsandboxed=unsandboxed)
+    if not dashboard:
+        run_campaign(campaign, overrides, runs=runs, unsandboxed=unsandboxed)
+        return
+    from move37.campaign.settings import load_campaign
+    from move37.dashboard.serving import beside
+
+    with beside(runs, load_campaign(campaign, overrides).name):
+        run_campaign(campaign, overrides, runs=runs, unsandboxed=unsandboxed)
 
 
 @app.command()

@@ -1,0 +1,240 @@
+"""The page in a real browser.
+
+B1. Everything can be reached, and a click on a candidate of the tree opens its code and diff.
+B2. Nothing that a candidate or a model wrote runs, nothing is fetched from elsewhere, no error.
+B3. A new trial appears within two seconds, without a reload.
+B4. Nothing is wider than the window at 1280 and 390 pixels, in light and dark.
+
+Pictures of every page are kept in `build/screenshots`, for CI to keep; git ignores them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from watched_runs import (
+    HOSTILE,
+    PLAIN,
+    hostile_campaign,
+    layer,
+    opening,
+    searched,
+    training,
+    write,
+)
+
+from move37.dashboard.server import Server
+from move37.memory.ledger import Ledger
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(
+    (p for name in ("chromium", "chromium-browser", "google-chrome")
+     if (p := Path("/usr/bin") / name).exists()), None,
+)  # fmt: skip
+PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
+PAGES = ("overview", "tree", "gallery", "team", "guards", "cognition", "ledger")
+LIVE_MS = 2000
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with playwright.sync_playwright() as driver:
+        try:
+            browser = driver.chromium.launch(
+                executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
+            )
+        except playwright.Error as error:
+            pytest.skip(
+                "NO BROWSER: the page was not tested; install chromium (apt-get install chromium, "
+                f"or playwright install chromium): {str(error).splitlines()[0]}"
+            )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    write(folder / "first", hostile_campaign())
+    write(folder / "empty", opening("empty"))
+    write(folder / "live", [*opening("live"), *searched(PLAIN, 0, 1.0)])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def server(runs) -> Iterator[Server]:
+    with Server(runs, host="127.0.0.1", port=0) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+class Visit:
+    """One page of the browser, and everything that went wrong on it."""
+
+    def __init__(self, browser, server: Server, *, width: int = 1280, theme: str = "light") -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=theme
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.base = server.url
+        self.complaints: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on(
+            "console",
+            lambda m: self.complaints.append(m.text) if m.type in {"error", "warning"} else None,
+        )
+        self.page.on("request", lambda request: self.asked.append(request.url))
+
+    def see(self, place: str) -> None:
+        self.page.goto(f"{self.base}#/{place}")
+        name = place.split("/")[1] if "/" in place else "runs"
+        self.page.wait_for_selector(f"main[data-page={name}]")
+
+    def keep(self, name: str) -> None:
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        self.page.wait_for_timeout(150)
+        self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def visit(browser, server) -> Iterator[Visit]:
+    visit = Visit(browser, server)
+    yield visit
+    visit.context.close()
+
+
+@pytest.mark.parametrize("page", [*PAGES, f"candidate/{HOSTILE.id}"])
+def test_hostile_texts_are_shown_and_do_nothing(visit, server, page):
+    """B2."""
+    visit.see(f"first/{page}")
+    visit.page.wait_for_timeout(300)
+    assert visit.page.evaluate("window.stolen") is None
+    assert visit.page.evaluate("document.querySelectorAll('main script, main img').length") == 0
+    assert visit.complaints == []
+    assert all(url.startswith(server.url) for url in visit.asked)
+
+
+def test_the_texts_of_a_hostile_candidate_are_legible(visit):
+    """B2. The escape shows the text itself; it does not swallow it."""
+    visit.see(f"first/candidate/{HOSTILE.id}")
+    shown = visit.page.inner_text("main")
+    assert shown.count("<script>window.stolen=1</script>") >= 5
+
+
+def test_inline_scripts_are_stopped_even_if_markup_slipped_in(visit):
+    """B2. The policy holds by itself: a page that did write markup would still not run it."""
+    visit.see("first/overview")
+    visit.page.evaluate(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=/x onerror=\"window.stolen=1\">')"
+    )
+    visit.page.wait_for_timeout(300)
+    assert visit.page.evaluate("window.stolen") is None
+
+
+def test_every_page_is_reached_by_its_link(visit):
+    """B1."""
+    visit.see("first/overview")
+    for name in PAGES:
+        visit.page.click(f"nav a:text-is('{name.capitalize()}')")
+        visit.page.wait_for_selector(f"main[data-page={name}] h1")
+    visit.page.click("nav a:text-is('Runs')")
+    visit.page.wait_for_selector("main[data-page=runs] .card")
+
+
+def test_a_click_in_the_tree_opens_the_candidate_with_code_and_diff(visit):
+    """B1. The search puts the candidate under the keys; Enter opens it."""
+    visit.see("first/tree")
+    visit.page.fill("#find", PLAIN.id)
+    visit.page.focus("canvas")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector(
+        f"main[data-page=candidate] pre#source:has-text('{PLAIN.idea.name}')"
+    )
+    visit.page.select_option("#against", index=1)
+    visit.page.wait_for_selector("pre#diff .add")
+    assert "linear_attention" in visit.page.inner_text("pre#diff .cut >> nth=0")
+
+
+def test_a_pointer_on_the_tree_names_the_candidate_and_a_click_opens_it(visit):
+    """B1."""
+    visit.see("empty/tree")
+    box = visit.page.locator(".treebox canvas").bounding_box()
+    assert box
+    visit.page.wait_for_timeout(300)
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    visit.page.mouse.move(*middle)
+    assert "linear_attention" in visit.page.inner_text(".treebox .tip")
+    visit.page.mouse.click(*middle)
+    visit.page.wait_for_selector("main[data-page=candidate] h1:text-is('linear_attention')")
+
+
+def test_the_tree_is_walked_with_the_arrow_keys(visit):
+    """B1."""
+    visit.see("first/tree")
+    visit.page.focus("canvas")
+    for key in ("ArrowDown", "ArrowDown"):
+        visit.page.keyboard.press(key)
+    assert PLAIN.idea.name in visit.page.inner_text(".treebox .tip")
+
+
+def test_a_new_trial_appears_within_two_seconds(visit, runs):
+    """B3."""
+    visit.see("live/overview")
+    visit.page.wait_for_selector(".live.on:has-text('events')")
+    visit.page.wait_for_timeout(1100)
+    with Ledger.open(runs / "live/ledger.db") as ledger:
+        ledger.append(*searched(layer("the newcomer"), 1, 7.5), *training(layer("next"), 2))
+        start = time.monotonic()
+        visit.page.wait_for_selector("main a:text-is('the newcomer')")
+        took = time.monotonic() - start
+    assert took * 1000 < LIVE_MS
+    assert "training, rung 0, seed 7" in visit.page.inner_text("main")
+
+
+def test_verify_says_that_the_ledger_holds(visit):
+    """B1."""
+    visit.see("first/ledger")
+    visit.page.click("#verify")
+    visit.page.wait_for_selector("p.good:has-text('verifies')")
+
+
+def test_the_theme_changes_and_is_remembered(visit):
+    """B4."""
+    visit.see("first/overview")
+    light = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    visit.page.click("#theme")
+    visit.page.reload()
+    visit.page.wait_for_selector("main[data-page]")
+    assert visit.page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+
+
+def test_a_run_that_is_not_there_is_said_in_words(visit):
+    """B1."""
+    visit.see("nothing/overview")
+    assert "no run 'nothing'" in visit.page.inner_text("main")
+
+
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
+def test_no_page_is_wider_than_the_window(browser, server, width, theme):
+    """B4."""
+    visit = Visit(browser, server, width=width, theme=theme)
+    wide = []
+    for place in (
+        "", *(f"{run}/{page}" for run in ("first", "empty") for page in PAGES),
+        f"first/candidate/{HOSTILE.id}",
+    ):  # fmt: skip
+        visit.see(place)
+        visit.keep(f"{place.replace('/', '-') or 'runs'}-{width}-{theme}")
+        if visit.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+            wide.append(place)
+    visit.context.close()
+    assert wide == []
