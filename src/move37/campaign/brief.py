@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 from dataclasses import replace
 
 from move37.campaign import rules, shown
@@ -34,26 +35,31 @@ from move37.team.protocols import (
     NoProposal,
     Study,
 )
+from move37.team.symbolic.analyst import weakness_words
 
 N_CARDS = 4
-N_LESSONS = 40  # the newest; older ones are in the credits of their relatives
+SENTENCE = re.compile(r"(?<=[.!?])\s+")
+NUMBER = re.compile(r"\d")
 
 
 def read_cards(workshop: Workshop, state: State, parents: ParentsChosen) -> CardsRead:
     """Ask the library about the first parent's weaknesses."""
-    query = _weaknesses(workshop, state, parents) if workshop.config.search.use_cognition else ""
+    query = weaknesses(workshop, state, parents) if workshop.config.search.use_cognition else ""
     hits = workshop.library.search(query, limit=N_CARDS)
     return CardsRead(index=parents.index, query=query, cards=tuple(hit.card.id for hit in hits))
 
 
-def _weaknesses(workshop: Workshop, state: State, parents: ParentsChosen) -> str:
-    """Describe where the parent is worst: its lesson, and the task with the smallest effect."""
+def weaknesses(workshop: Workshop, state: State, parents: ParentsChosen) -> str:
+    """Say where the parent is worst: the tasks of the smallest effects, and its lesson in words.
+
+    Sentences of a lesson that report numbers are left out: their words are of every task and name.
+    """
     parent = state.candidates[parents.parents[0]]
     effects = known(workshop, state, parent).effects
     worst = sorted(effects, key=lambda task: effects[task].mean)[:2]
-    words = [f"weak at {task.replace('_', ' ')}" for task in worst]
+    words = [f"weak at {weakness_words(task)}" for task in worst]
     if parent.lesson:
-        words.append(parent.lesson.text)
+        words += [s for s in SENTENCE.split(parent.lesson.text) if not NUMBER.search(s)]
     return "; ".join(words) or parent.candidate.idea.motivation
 
 
@@ -80,7 +86,11 @@ def _propose(
     cards: CardsRead,
 ) -> CandidateProposed:
     hits = workshop.library.search(cards.query, limit=N_CARDS)
-    lessons = state.lessons[-N_LESSONS:] if workshop.config.search.use_lessons else ()
+    lessons = (
+        shown.lessons_for(weaknesses(workshop, state, parents), state)
+        if workshop.config.search.use_lessons
+        else ()
+    )
     everything, parent = workshop.ledger.state(), state.candidates[chosen[0]]
     proposal = workshop.team.researcher.propose(
         Brief(

@@ -1,4 +1,4 @@
-"""What `move37 cards` does: look things up, examine, and draft new cards from a paper."""
+"""What `move37 cards` does beyond looking up: examine cards, and draft new ones from a paper."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pathlib import Path
 from move37.campaign.settings import load_campaign
 from move37.cognition.cards import Card
 from move37.cognition.handwritten import FRONT, read_file, read_markdown, write_markdown
-from move37.cognition.library import Hit, Library
 from move37.cognition.paper import read_paper
 from move37.cognition.shelf import all_cards, faults
 from move37.core.config import CampaignConfig
@@ -36,11 +35,6 @@ class Added:
     cards: tuple[Card, ...]
     author: str
     """Which model drafted them; empty for hand-written ones."""
-
-
-def search_cards(query: str, folder: Path, *, limit: int) -> tuple[Hit, ...]:
-    """Return the cards that fit a weakness, best first; drafts included."""
-    return Library(all_cards(folder)).search(query, limit=limit)
 
 
 def lint_cards(folder: Path) -> tuple[int, tuple[str, ...]]:

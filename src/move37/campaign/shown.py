@@ -12,6 +12,7 @@ from move37.cognition.lexical import Document
 from move37.cognition.retrieval import Index
 from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
+from move37.core.events import LessonWritten
 from move37.lab.references import reference_source
 from move37.memory.state import Entry, State
 from move37.team.protocols import Calibration, KnownCandidate
@@ -20,6 +21,7 @@ from move37.team.scoring import score_predictions
 N_SIBLINGS = 8
 N_FAILURES = 12
 N_NEAREST = 3
+N_LESSONS, N_NEWEST = 40, 25  # assumed: how many lessons a Researcher reads, how many just new
 NEAR = 0.35  # assumed: cosine of motivations; unrelated English ones have about 0.2
 ANCHORS = ("linear_attention", "gated_deltanet", "mamba2")
 """The layers that set a judge's scale: the plainest, the strongest of one kind, one of another."""
@@ -97,6 +99,19 @@ def asked_ablation(state: State, parent: Entry, index: int) -> str:
         if at < index
     )
     return "" if done else element
+
+
+def lessons_for(weakness: str, state: State) -> tuple[LessonWritten, ...]:
+    """Return the newest lessons and, of the older ones, those that fit a weakness; oldest first."""
+    lessons = state.lessons
+    if len(lessons) <= N_LESSONS:
+        return lessons
+    older, newest = lessons[:-N_NEWEST], lessons[-N_NEWEST:]
+    index = Index(
+        [Document(id=x.candidate_id, fields=(x.text,)) for x in older], embedder=HashedNgrams()
+    )
+    fitting = {hit.id for hit in index.search(weakness, limit=N_LESSONS - N_NEWEST)}
+    return (*(x for x in older if x.candidate_id in fitting), *newest)
 
 
 def nearest_motivations(candidate: Candidate, state: State) -> tuple[Candidate, ...]:

@@ -32,9 +32,10 @@ def search(
 
     Example: move37 cards search "the layer answers with the old value of a key"
     """
-    from move37.campaign.cards import search_cards
+    from move37.cognition.library import Library
+    from move37.cognition.shelf import all_cards
 
-    hits = search_cards(weakness, folder, limit=limit)
+    hits = Library(all_cards(folder)).search(weakness, limit=limit)
     if as_json:
         _print_json([{**_record(h.card), "relevance": round(h.relevance, 4)} for h in hits])
         return

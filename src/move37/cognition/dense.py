@@ -11,9 +11,11 @@ import importlib
 import math
 import re
 import sqlite3
+import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -60,22 +62,29 @@ class HashedNgrams:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row per text: of unit length, or zero for a text without words."""
-        rows = np.zeros((len(texts), self._n_dimensions), dtype=np.float32)
-        for row, text in zip(rows, texts, strict=True):
-            for gram, count in self._grams(text).items():
-                digest = zlib.crc32(gram.encode())
-                sign = 1.0 if digest & 1 else -1.0
-                row[(digest >> 1) % self._n_dimensions] += sign * (1 + math.log(count))
-        return _unit(rows)
+        if not texts:
+            return np.zeros((0, self._n_dimensions), dtype=np.float32)
+        return np.stack([_hashed(text, self._n_dimensions, self._sizes) for text in texts])
 
-    def _grams(self, text: str) -> Counter[str]:
-        words = [w for w in text[:MAX_CHARACTERS].lower().split() if w not in STOPWORDS]
-        grams: Counter[str] = Counter()
-        for word in words:
-            padded = f" {word} "
-            for size in self._sizes:
-                grams.update(padded[i : i + size] for i in range(len(padded) - size + 1))
-        return grams
+
+@lru_cache(maxsize=4096)  # a campaign asks for the same texts at every step
+def _hashed(text: str, n_dimensions: int, sizes: tuple[int, ...]) -> Vectors:
+    row = np.zeros((1, n_dimensions), dtype=np.float32)
+    for gram, count in _grams(text, sizes).items():
+        digest = zlib.crc32(gram.encode("utf-8", "replace"))
+        sign = 1.0 if digest & 1 else -1.0
+        row[0, (digest >> 1) % n_dimensions] += sign * (1 + math.log(count))
+    return _unit(row)[0]
+
+
+def _grams(text: str, sizes: tuple[int, ...]) -> Counter[str]:
+    words = [w for w in text[:MAX_CHARACTERS].lower().split() if w not in STOPWORDS]
+    grams: Counter[str] = Counter()
+    for word in words:
+        padded = f" {word} "
+        for size in sizes:
+            grams.update(padded[i : i + size] for i in range(len(padded) - size + 1))
+    return grams
 
 
 class LatentSemantic:
@@ -86,7 +95,8 @@ class LatentSemantic:
     """
 
     def __init__(self, texts: Sequence[str], *, n_dimensions: int = 96) -> None:
-        documents = _stems(texts)
+        self._stemmer = _Stemmer()
+        documents = self._stemmer.stems(texts)
         frequency = Counter(stem for document in documents for stem in set(document))
         self._column = {stem: i for i, stem in enumerate(sorted(frequency))}
         counts = np.array([frequency[stem] for stem in self._column], dtype=np.float64)
@@ -103,7 +113,7 @@ class LatentSemantic:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """Return one row per text; words that were never seen count for nothing."""
-        projected = self._weighted(_stems(texts)) @ self._directions
+        projected = self._weighted(self._stemmer.stems(texts)) @ self._directions
         return _unit(projected.astype(np.float32))
 
     def _weighted(self, documents: Sequence[Sequence[str]]) -> NDArray[np.float64]:
@@ -179,23 +189,28 @@ def embedder_named(name: str) -> Embedder:
     return made
 
 
-def _stems(texts: Sequence[str]) -> list[list[str]]:
-    """Cut texts into stems with the tokenizer that full-text search uses, stopwords left out."""
-    base = sqlite3.connect(":memory:")
-    try:
-        base.execute("CREATE VIRTUAL TABLE t USING fts5(x, tokenize='porter unicode61')")
-        base.execute("CREATE VIRTUAL TABLE v USING fts5vocab('t', 'instance')")
+class _Stemmer:
+    """Cuts texts into stems with the tokenizer that full-text search uses. Threadsafe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._base = sqlite3.connect(":memory:", check_same_thread=False)
+        self._base.execute("CREATE VIRTUAL TABLE t USING fts5(x, tokenize='porter unicode61')")
+        self._base.execute("CREATE VIRTUAL TABLE v USING fts5vocab('t', 'instance')")
+
+    def stems(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the stems of each text in order, stopwords left out."""
         kept = (
             " ".join(w for w in text[:MAX_CHARACTERS].lower().split() if w not in STOPWORDS)
             for text in texts
         )
-        base.executemany("INSERT INTO t (rowid, x) VALUES (?, ?)", enumerate(kept))
         documents: list[list[str]] = [[] for _ in texts]
-        for stem, row in base.execute("SELECT term, doc FROM v ORDER BY doc, offset"):
-            documents[row].append(stem)
-    finally:
-        base.close()
-    return documents
+        with self._lock:
+            self._base.execute("DELETE FROM t")
+            self._base.executemany("INSERT INTO t (rowid, x) VALUES (?, ?)", enumerate(kept))
+            for stem, row in self._base.execute("SELECT term, doc FROM v ORDER BY doc, offset"):
+                documents[row].append(stem)
+        return documents
 
 
 def _unit(rows: Vectors) -> Vectors:

@@ -27,11 +27,18 @@ WEAKNESSES = {
     "noisy": "noisy recall: irrelevant tokens overwrite what was stored",
     "copying": "selective copying: content at varying positions is not kept in order",
     "compression": "compression: too little of the sequence fits into the state",
+    "state_update": "state update: an overwritten key is answered with its old value",
     "state": "state tracking: updates of a state do not compose",
     "extrapolation": "length extrapolation: quality falls beyond the training length",
     "text": "language modelling: local patterns of text are predicted poorly",
 }
 """Part of a task's name -> the weakness that a low effect shows, in the words that cards use."""
+
+
+def weakness_words(task: str) -> str:
+    """Return what a low effect on a task shows; the task's name where nothing is known of it."""
+    words = (text for part, text in WEAKNESSES.items() if part in task)
+    return next(words, task.replace("_", " "))
 
 
 class SymbolicAnalyst:
@@ -198,5 +205,5 @@ def _weakness(subject: KnownCandidate) -> str:
     if not subject.effects:
         return ""
     task = min(sorted(subject.effects), key=lambda name: subject.effects[name].mean)
-    words = next((text for part, text in WEAKNESSES.items() if part in task), task)
+    words = weakness_words(task)
     return f"Weakest on {words}."
