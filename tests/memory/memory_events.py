@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from move37.core.candidate import Candidate, Idea
+from move37.core.claims import TaskFloor
 from move37.core.events import (
     CallEnded,
     CallJudged,
     Event,
     ModelCalled,
+    NoiseMeasured,
     ProposalFailed,
     RecordImported,
 )
@@ -62,6 +64,8 @@ def records(kind: type) -> SearchStrategy[typing.Any]:
 
 def asking() -> list[Event]:
     """A conversation with a language model, and a proposal that came to nothing: later kinds."""
+    floor = TaskFloor(task="text", rung=0, deviation=0.1, low=0.05, high=0.4, n_replicates=3)
+    noise = NoiseMeasured(baseline="b", key="k", floors=(floor,))
     said = ModelCalled(
         index=0,
         call_id="0-researcher-0",
@@ -90,7 +94,7 @@ def asking() -> list[Event]:
     )
     judged = CallJudged(**whose, measure="probes_passed", success=False)
     published = RecordImported(index=0, candidate_id=candidate("fixed 0").id, label="17", score=1.5)
-    return [said, ended, judged, ProposalFailed(index=1, reason="only prose"), published]
+    return [said, ended, judged, ProposalFailed(index=1, reason="only prose"), published, noise]
 
 
 def any_events() -> SearchStrategy[Event]:

@@ -43,6 +43,8 @@ from move37.team.models.tape import Tape
 from move37.team.symbolic.description import to_json
 from move37.team.symbolic.library import library_description, library_names
 
+NOISE = ".noise"
+"""Folder beside the runs, shared by them: see `campaign/floor.py`."""
 Observer = Callable[[Event], None]
 
 
@@ -131,6 +133,7 @@ def open_workshop(
             baseline=member(config.baseline),
             opponents=tuple(member(name) for name in config.opponents),
             secret=secret,
+            noise_folder=folder.path.parent / NOISE,
             driver=driver,
         )
         _begin(workshop, sandboxed=not unsandboxed, purpose=purpose)

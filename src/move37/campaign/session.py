@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
 from move37.campaign import stages
+from move37.campaign.floor import record_floor
 from move37.campaign.loop import finished, search
 from move37.campaign.progress import Progress, advance
 from move37.campaign.workshop import Stopped, Workshop
@@ -64,6 +65,7 @@ class Session(threading.Thread):
     def _stages(self, pool: ThreadPoolExecutor) -> Ending:
         workshop = self._workshop
         stages.prepare(workshop, pool)
+        record_floor(workshop)
         self.stage = "searching"
         ending = None
         try:
@@ -76,6 +78,7 @@ class Session(threading.Thread):
         stages.confirm(workshop, pool)
         self.stage = "comparing"
         stages.meet_opponents(workshop, pool)
+        record_floor(workshop)
         if workshop.watch.is_stopped:
             return Ending.STOPPED
         limit = workshop.config.budget.max_candidates

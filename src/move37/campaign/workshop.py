@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from move37.campaign.stopping import Stopwatch
 from move37.campaign.team import Team, arm_of
@@ -72,6 +73,8 @@ class Workshop:
     """Of a replay."""
     effects: dict[tuple[str, int], float | None] = field(default_factory=dict)
     """Combined search effect of finished candidates by id and level, as far as asked for."""
+    noise_folder: Path | None = None
+    """Where runs share replicates of their baselines; None: nowhere."""
 
     @property
     def n_workers(self) -> int:

@@ -32,6 +32,19 @@ class Fitness:
     judge_part: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskFloor:
+    """Seed-to-seed deviation of the baseline on one task at one rung, in the metric's unit."""
+
+    task: str
+    rung: int
+    deviation: float
+    low: float
+    high: float
+    """Ends of the 95 % interval, for Gaussian seed noise."""
+    n_replicates: int
+
+
 class RungChoice(StrEnum):
     """What racing decides after a rung."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from move37.core.candidate import Candidate
-from move37.core.claims import Fitness, RungDecision, Verdict
+from move37.core.claims import Fitness, RungDecision, TaskFloor, Verdict
 from move37.core.trial import ProbeReport, Trial, TrialSpec
 
 
@@ -210,6 +210,20 @@ class LessonWritten:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NoiseMeasured:
+    """The noise floor: how far trainings of the baseline differ when only the seed changes.
+
+    From every replicate on this machine with the same code, data, baseline and preset.
+    """
+
+    index: int = -1
+    baseline: str
+    key: str
+    """Digest of everything that matters: another key, another floor."""
+    floors: tuple[TaskFloor, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ModelCalled:
     """One request to a language model and what came back. Texts are artefacts, by digest."""
 
@@ -366,6 +380,7 @@ Event: TypeAlias = (
     | VerdictReached
     | JudgementGiven
     | LessonWritten
+    | NoiseMeasured
     | ModelCalled
     | CallEnded
     | CallJudged

@@ -18,6 +18,7 @@ from move37.core.events import (
     Event,
     JudgementGiven,
     LessonWritten,
+    NoiseMeasured,
     NoveltyJudged,
     ProbesRan,
     RecordImported,
@@ -118,6 +119,8 @@ class Story:
     """By index and id, in order of appearance. A candidate that was proposed twice has two."""
     records: dict[str, Record] = field(default_factory=dict)
     """By id; of a candidate that was proposed twice, the one with the lower index."""
+    floor: NoiseMeasured | None = None
+    """The last noise floor that was recorded."""
     n_proposed: int = 0
     n_repairs: int = 0
     n_trials: int = 0
@@ -165,7 +168,7 @@ def _tell_one(story: Story, event: Event) -> None:
             _learn(record, event)
         return
     match event:
-        case CampaignStarted() | SessionOpened() | SessionClosed():
+        case CampaignStarted() | SessionOpened() | SessionClosed() | NoiseMeasured():
             _tell_session(story, event)
         case RootAdded(candidate=candidate, role=role):
             _enter(story, Record(index=event.index, candidate=candidate, place=0, role=role))
@@ -182,8 +185,12 @@ def _tell_one(story: Story, event: Event) -> None:
             _tell_trial(story, event.index, trial)
 
 
-def _tell_session(story: Story, event: CampaignStarted | SessionOpened | SessionClosed) -> None:
+def _tell_session(
+    story: Story, event: CampaignStarted | SessionOpened | SessionClosed | NoiseMeasured
+) -> None:
     match event:
+        case NoiseMeasured():
+            story.floor = event
         case CampaignStarted():
             story.started = story.started or event
         case SessionOpened():

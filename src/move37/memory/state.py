@@ -31,6 +31,7 @@ from move37.core.events import (
     JudgementGiven,
     LessonWritten,
     ModelCalled,
+    NoiseMeasured,
     NoveltyJudged,
     ParentsChosen,
     ProbesRan,
@@ -48,9 +49,10 @@ from move37.memory.subject import introduces, subject
 
 E = TypeVar("E", bound=Event)
 Opening = CandidateStarted | ParentsChosen | CardsRead | ProposalFailed
-Conversation = ModelCalled | CallEnded | CallJudged | DiversityStated | EdgeDecided | AlarmRaised
-"""What was said to whom, and what guards made of it: about no candidate, and no choice of
-parents is made from it."""
+Guarding = DiversityStated | EdgeDecided | AlarmRaised
+Conversation = ModelCalled | CallEnded | CallJudged | Guarding | NoiseMeasured
+"""What was said to whom, what guards made of it, and the noise floor: about no candidate, and no
+choice of parents is made from it."""
 Session = CampaignStarted | SessionOpened | SessionClosed
 
 
