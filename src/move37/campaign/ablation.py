@@ -109,7 +109,7 @@ def run_ablation(plan: Plan, folder: Path, say: Say, *, unsandboxed: bool = Fals
         if not _is_finished(where, config):
             _share(secret, where)
             _search(config, where, lambda words, head=head: say(f"{head}: {words}"), unsandboxed)
-        with Ledger.open(where.ledger) as ledger:
+        with where.open_ledger() as ledger:
             state = ledger.state()
             baseline = _baseline_id(ledger, config)
             for budget in plan.budgets:
@@ -173,7 +173,7 @@ def _is_finished(where: RunFolder, config: CampaignConfig) -> bool:
     """
     if not where.is_begun():
         return False
-    with Ledger.open(where.ledger) as ledger:
+    with where.open_ledger() as ledger:
         workers = {"workers": config.workers}
         if stored_config(ledger).model_copy(update=workers) != config:
             raise ConfigError(f"{where.path} holds another campaign; choose another --name")

@@ -38,7 +38,7 @@ def verify_candidate(
         UnknownName, ConfigError: no such entry or mixer; the message says what there is.
     """
     console = Console(stderr=as_json)
-    with Ledger.open(folder.ledger) as ledger:
+    with folder.open_ledger() as ledger:
         entry = entry_of(ledger.state(), prefix)
         config = stored_config(ledger).model_copy(update={"workers": workers})
     with open_workshop(config, folder, unsandboxed=unsandboxed, purpose="verify") as workshop:
