@@ -120,8 +120,9 @@ def test_the_alarm_is_on_the_screen(ledger):
 
 def test_a_related_judge_is_replaced_by_an_unrelated_one(ledger):
     """G2: a Qwen may not judge what a distillation into Qwen wrote."""
+    asked = {e.model for e in ledger.events([ModelCalled]) if e.role == "judge"}
     voted = {judge for e in ledger.events([JudgementGiven]) for judge in e.votes}
-    assert voted == {"openai-compatible:mistral-large"}
+    assert voted == asked == {"openai-compatible:mistral-large"}
 
 
 def test_every_decision_on_a_judge_is_recorded_with_its_reason(ledger):

@@ -15,7 +15,7 @@ from move37.campaign.guarding import effort_chooser, may_not_judge
 from move37.campaign.stopping import Stopwatch
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig
-from move37.core.errors import UnknownName
+from move37.core.errors import ReplyError, UnknownName
 from move37.core.events import CallEnded, CallJudged, ModelCalled
 from move37.core.team import Allowance, Role, TeamConfig
 from move37.memory.artefacts import Artefacts
@@ -27,10 +27,12 @@ from move37.team.protocols import (
     Analyst,
     Breakage,
     Brief,
+    Comparison,
     Critic,
     Engineer,
     Explanation,
     Judge,
+    Opinion,
     Proposal,
     Researcher,
     Study,
@@ -115,7 +117,9 @@ def make_team(config: TeamConfig, desk: Desk | None = None) -> Team:
         UnknownName: no such member.
     """
     members = {role: _member(role, getattr(config, role), desk) for role in Role}
-    critic = _critic(desk) if desk is not None and Role.JUDGE in config.llm_roles else None
+    critic = (
+        UnrelatedCritic(desk=desk) if desk is not None and Role.JUDGE in config.llm_roles else None
+    )
     chosen = Team(**members, critic=critic)
     if not has_control(config):
         return chosen
@@ -183,12 +187,33 @@ def _member(role: Role, name: str, desk: Desk | None) -> Any:
     return made[name]()
 
 
-def _critic(desk: Desk) -> Critic:
-    """Return who gives the second opinion on novelty: one of the judges, in turn."""
-    from move37.team.llm.chairs import one_of
-    from move37.team.llm.critic import LlmCritic
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UnrelatedCritic:
+    """Second opinions on novelty, from the judges that the firewall lets near the author, in turn.
 
-    return LlmCritic(one_of(desk, Role.JUDGE))
+    Implements `team.protocols.Critic`.
+    """
+
+    desk: Desk
+
+    def compare(self, comparison: Comparison) -> Opinion:
+        """Return a model's opinion.
+
+        Raises:
+            ReplyError: every judge is related to the author, or the one asked gave no usable reply.
+        """
+        from move37.team.llm.chairs import Chair
+        from move37.team.llm.critic import LlmCritic
+
+        author = comparison.candidate.author
+        related = may_not_judge(self.desk.config)
+        choices = self.desk.choices(Role.JUDGE)
+        free = [c.name for c in choices if not related(author, c.model.label)]
+        if not free:
+            raise ReplyError(f"all judges are related to the author {author!r}: none is asked")
+        name = free[max(comparison.index, 0) % len(free)]
+        critic = LlmCritic(lambda index: Chair(self.desk.seat(Role.JUDGE, index=index, model=name)))
+        return critic.compare(comparison)
 
 
 def _llm(role: Role, desk: Desk | None) -> Any:
