@@ -102,9 +102,9 @@ class LatentSemantic:
         counts = np.array([frequency[stem] for stem in self._column], dtype=np.float64)
         self._idf = np.log((1 + len(texts)) / (1 + counts)) + 1.0
         weighted = self._weighted(documents)
-        _, values, directions = np.linalg.svd(weighted, full_matrices=False)
-        n_kept = min(n_dimensions, int((values > 1e-9).sum()))
-        self._directions = directions[:n_kept].T
+        energies, mixtures = np.linalg.eigh(weighted @ weighted.T)  # few texts, many stems: small
+        kept = [i for i in np.argsort(-energies)[:n_dimensions] if energies[i] > 1e-9]
+        self._directions = weighted.T @ mixtures[:, kept] / np.sqrt(energies[kept])
 
     @property
     def n_dimensions(self) -> int:
