@@ -29,6 +29,7 @@ TINY = ("run", "--preset", "tiny", "--workers", "2")
 VERBS = (
     ["run"], ["replay"], ["status"], ["gallery"], ["show"], ["report"], ["check"], ["doctor"],
     ["mixers"], ["propose"], ["mcp"], ["import", "asi-arch"], ["audit"], ["export"],
+    ["tree"], ["diff"], ["lessons"],
     ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
     ["cards", "search"], ["cards", "list"], ["cards", "show"], ["cards", "lint"], ["cards", "add"],
     ["guards", "families"], ["guards", "lab"], ["dataset"],

@@ -40,6 +40,9 @@ from move37.team.symbolic.analyst import weakness_words
 N_CARDS = 4
 SENTENCE = re.compile(r"(?<=[.!?])\s+")
 NUMBER = re.compile(r"\d")
+EARLIER = "earlier-campaign"
+"""Stands for the candidates of the campaign that `run --lessons` brought in."""
+N_TOLD = 40  # of its lessons, in words; all of them count
 
 
 def read_cards(workshop: Workshop, state: State, parents: ParentsChosen) -> CardsRead:
@@ -111,9 +114,12 @@ def _propose(
                 )
                 for hit in hits
             ),
-            lessons=tuple(
-                LessonHint(candidate_id=x.candidate_id, credits=x.credits, text=x.text)
-                for x in lessons
+            lessons=(
+                *_seeded(workshop),
+                *(
+                    LessonHint(candidate_id=x.candidate_id, credits=x.credits, text=x.text)
+                    for x in lessons
+                ),
             ),
             task_names=tuple(task.name for task in workshop.preset.tasks),
             known_ids=_known_ids(workshop, state, parents.index),
@@ -132,6 +138,17 @@ def _propose(
     return CandidateProposed(
         index=parents.index, candidate=proposal.candidate, operator=proposal.operator
     )
+
+
+def _seeded(workshop: Workshop) -> tuple[LessonHint, ...]:
+    """Return what an earlier campaign learnt, as one more lesson."""
+    search = workshop.config.search
+    if not search.seed_lessons or not search.use_lessons:
+        return ()
+    text = "An earlier campaign, in units of noise: " + ", ".join(
+        f"{name} {worth:+.2f}" for name, worth in search.seed_lessons[:N_TOLD]
+    )
+    return (LessonHint(candidate_id=EARLIER, credits=dict(search.seed_lessons), text=text),)
 
 
 def _known_ids(workshop: Workshop, state: State, index: int) -> frozenset[str]:

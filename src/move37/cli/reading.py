@@ -71,3 +71,56 @@ def report(name: Name = "first", runs: Runs = Path("runs")) -> None:
 
     with open_ledger(name, runs) as ledger:
         typer.echo(report_run(ledger, run_folder(name, runs)))
+
+
+@app.command()
+def tree(
+    name: Name = "first",
+    start: Annotated[
+        str | None, typer.Option("--from", help="Only what came from this id.")
+    ] = None,
+    most: Annotated[int, typer.Option(help="Lines to draw at most.", min=1)] = 200,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Draw who came from whom, the best child first.
+
+    Example: move37 tree first --from 3f2a
+    """
+    from move37.campaign.gallery_verbs import show_tree
+
+    with open_ledger(name, runs) as ledger:
+        show_tree(ledger, start=start, most=most, as_json=as_json)
+
+
+@app.command()
+def diff(
+    first: Annotated[str, typer.Argument(help="Candidate id, or its first digits.")],
+    second: Annotated[str, typer.Argument(help="Another one.")],
+    name: Annotated[str, typer.Option("--run", help="Name of the run.")] = "first",
+    runs: Runs = Path("runs"),
+) -> None:
+    """Show what differs between two candidates: elements, effects, source.
+
+    Example: move37 diff 3f2a 91bc --run first
+    """
+    from move37.campaign.gallery_verbs import show_difference
+
+    with open_ledger(name, runs) as ledger:
+        show_difference(ledger, first, second)
+
+
+@app.command()
+def lessons(
+    name: Name = "first",
+    to: Annotated[Path | None, typer.Option(help="File; default standard output.")] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Write what a run learnt as Markdown that can seed the next: move37 run --lessons FILE.
+
+    Example: move37 lessons first --to lessons.md
+    """
+    from move37.campaign.gallery_verbs import write_lessons
+
+    with open_ledger(name, runs) as ledger:
+        write_lessons(ledger, to)

@@ -39,6 +39,9 @@ def run(
     tokens: Annotated[
         str | None, typer.Option(help="Tokens language models may use: 500k, 4M.")
     ] = None,
+    lessons: Annotated[
+        Path | None, typer.Option(help="What an earlier run learnt: a file of move37 lessons.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what it will use, check the team, start nothing.")
     ] = False,
@@ -73,6 +76,7 @@ def run(
         "seed": seed,
         "workers": workers,
         "team": _team(team),
+        "search": _lessons(lessons),
         "budget": {
             "wall_seconds": _seconds(budget),
             "max_candidates": candidates,
@@ -118,6 +122,19 @@ def replay(
     same = show_replay(folder, into or f"{name}-replay", unsandboxed=unsandboxed, as_json=as_json)
     if not same:
         raise typer.Exit(1)
+
+
+def _lessons(file: Path | None) -> dict[str, object] | None:
+    if file is None:
+        return None
+    from move37.core.errors import ConfigError
+    from move37.insights.method import read_lessons
+
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"--lessons {file} cannot be read: {error}") from error
+    return {"seed_lessons": tuple(read_lessons(text).items())}
 
 
 def _seconds(budget: str | None) -> float | None:

@@ -168,6 +168,9 @@ class SearchConfig(_Section):
     """Folder with cards of your own (Markdown), used beside those that ship; unreviewed ones are
     not."""
     use_lessons: bool = True
+    seed_lessons: tuple[tuple[str, float], ...] = ()
+    """What an earlier campaign learnt: name of an edit or element, and its worth in units of noise.
+    `run --lessons FILE` fills it."""
     use_judge: bool = True
 
 

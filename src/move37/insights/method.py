@@ -1,0 +1,123 @@
+"""From memory to method: what a campaign learnt, as Markdown that can seed the next one.
+
+A line says what an edit or element seemed to be worth among relatives, how sure that is, and which
+candidates it rests on. It is an association, not an ablation, and it is about this campaign's size.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import statistics
+from collections import defaultdict
+from dataclasses import dataclass
+
+from move37.core.errors import ConfigError
+from move37.insights.story import Story
+from move37.insights.wording import escape_markdown, signed
+
+PREFACE = (
+    "What edits and elements seemed to be worth, in noise units, drawn towards 0 by their own "
+    "noise; then the plain mean, its standard error, and the candidates it rests on. "
+    "Associations among relatives at this campaign's size, not ablations."
+)
+N_EVIDENCE = 6
+MAX_LINES = 500
+MAX_CREDIT = 100.0
+LINE = re.compile(r"^- `(?P<name>[^`\n]{1,120})`: (?P<mean>[+-]?[0-9.]{1,12})\b")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _:+.,/()=-]*")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Learnt:
+    """What one edit or element seems to be worth."""
+
+    name: str
+    mean: float
+    """Noise units; positive helps."""
+    error: float | None
+    shrunk: float
+    """The mean drawn towards 0 as far as its noise asks: what the next campaign is told."""
+    evidence: tuple[str, ...]
+    """Candidates whose lessons say so."""
+
+
+def learnt(story: Story) -> list[Learnt]:
+    """Return every credited edit or element, the most helpful first.
+
+    Shrinking is empirical Bayes: a normal prior around 0 whose spread is what the means show
+    beyond their noise. A single lesson has the pooled noise of all.
+    """
+    earned: dict[str, list[tuple[float, str]]] = defaultdict(list)
+    for record in story.records.values():
+        for name, value in (record.lesson.credits if record.lesson else {}).items():
+            if NAME.fullmatch(name) and math.isfinite(value):
+                earned[name].append((value, record.id))
+    spreads = [statistics.variance([v for v, _ in of]) for of in earned.values() if len(of) > 1]
+    noise = statistics.fmean(spreads) if spreads else 1.0
+    means = {name: statistics.fmean(v for v, _ in of) for name, of in earned.items()}
+    between = statistics.fmean(m * m for m in means.values()) if means else 0.0
+    mean_noise = statistics.fmean(noise / len(of) for of in earned.values()) if earned else 0.0
+    prior = max(between - mean_noise, 0.0)
+    rows = [
+        Learnt(
+            name=name,
+            mean=means[name],
+            error=math.sqrt(noise / len(of)) if spreads else None,
+            shrunk=means[name] * prior / (prior + noise / len(of)) if prior else 0.0,
+            evidence=tuple(dict.fromkeys(id_ for _, id_ in of)),
+        )
+        for name, of in earned.items()
+    ]
+    return sorted(rows, key=lambda row: (-row.shrunk, row.name))
+
+
+def lessons_page(story: Story) -> str:
+    """Return the lessons as Markdown; the lines that start with a name are read back."""
+    name = story.started.name if story.started else "a campaign"
+    rows = learnt(story)
+    lines = [
+        f"# Lessons of {escape_markdown(name)}",
+        "",
+        PREFACE,
+        "",
+    ]
+    for title, kept in (
+        ("Seems to help", [r for r in rows if r.shrunk > 0]),
+        ("Seems not to help", [r for r in reversed(rows) if r.shrunk < 0]),
+    ):
+        lines += [f"## {title}", "", *(map(_line, kept) if kept else ["- nothing"]), ""]
+    if not rows:
+        lines += ["No lesson was written: nothing was measured yet.", ""]
+    return "\n".join(lines)
+
+
+def read_lessons(text: str) -> dict[str, float]:
+    """Return name -> worth from a lessons file.
+
+    Raises:
+        ConfigError: it holds no line that could be a lesson.
+    """
+    found: dict[str, float] = {}
+    for line in text.splitlines():
+        match = LINE.match(line)
+        if match is None or not NAME.fullmatch(match["name"]) or len(found) >= MAX_LINES:
+            continue
+        try:
+            value = float(match["mean"])
+        except ValueError:
+            continue
+        found.setdefault(match["name"], max(-MAX_CREDIT, min(MAX_CREDIT, value)))
+    if not found:
+        raise ConfigError(
+            "no lesson in this file: lines look like '- `norm:output-rms`: +0.42 ...'; "
+            "make one with: move37 lessons RUN --to FILE"
+        )
+    return found
+
+
+def _line(row: Learnt) -> str:
+    error = f" ± {row.error:.2f}" if row.error is not None else ""
+    ids = ", ".join(row.evidence[:N_EVIDENCE])
+    more = f" and {len(row.evidence) - N_EVIDENCE} more" if len(row.evidence) > N_EVIDENCE else ""
+    return f"- `{row.name}`: {signed(row.shrunk)} (mean {signed(row.mean)}{error}; {ids}{more})"

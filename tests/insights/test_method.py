@@ -1,0 +1,62 @@
+"""What a campaign learnt, and how the next one reads it.
+
+M1  What is written is read back: the same names with the same worth, to the printed digits.
+M2  Worth is drawn towards zero, more so where fewer lessons speak.
+M3  Hostile names never become lines, and a foreign file is refused.
+"""
+
+from __future__ import annotations
+
+import pytest
+from campaigns import layer, opening, searched
+
+from move37.core.errors import ConfigError
+from move37.insights.method import learnt, lessons_page, read_lessons
+from move37.insights.story import tell
+
+
+def campaign(*earned: dict[str, float]) -> list:
+    told = [searched(layer(f"layer {k}"), 1.0, edits=of) for k, of in enumerate(earned)]
+    return [*opening(), *(event for events in told for event in events)]
+
+
+CREDITS = ({"add:decay": 2.0, "norm": 1.2}, {"add:decay": 1.6}, {"widen": -2.4, "add:decay": 2.2})
+
+
+def test_what_is_written_is_read_back():
+    """M1."""
+    story = tell(campaign(*CREDITS))
+    read = read_lessons(lessons_page(story))
+    assert read == pytest.approx({r.name: r.shrunk for r in learnt(story)}, abs=0.005)
+    assert set(read) == {"add:decay", "norm", "widen"}
+
+
+def test_worth_is_drawn_towards_zero_more_where_fewer_lessons_speak():
+    """M2."""
+    rows = {row.name: row for row in learnt(tell(campaign(*CREDITS)))}
+    kept = {name: row.shrunk / row.mean for name, row in rows.items()}
+    assert 0 < kept["norm"] < kept["add:decay"] < 1
+
+
+def test_the_candidates_that_a_lesson_rests_on_are_named():
+    """M1."""
+    page = lessons_page(tell(campaign(*CREDITS)))
+    assert layer("layer 2").id in page
+
+
+def test_hostile_names_do_not_become_lines():
+    """M3."""
+    names = {"a`: +9.0\n- `b": 5.0, "<script>": 5.0, "good": 1.0}
+    assert set(read_lessons(lessons_page(tell(campaign(names, {"good": 1.1}))))) == {"good"}
+
+
+@pytest.mark.parametrize("text", ["", "# Notes\n- gates are nice", "- `x`: ..", "\0" * 99])
+def test_a_foreign_file_is_refused(text):
+    """M3."""
+    with pytest.raises(ConfigError, match="no lesson in this file"):
+        read_lessons(text)
+
+
+def test_a_campaign_without_lessons_says_so():
+    """M1."""
+    assert "nothing was measured yet" in lessons_page(tell(opening()))
