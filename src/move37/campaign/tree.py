@@ -109,10 +109,10 @@ def element_changes(first: Entry, second: Entry) -> tuple[list[str], list[str]]:
 
 def source_diff(first: Entry, second: Entry) -> list[str]:
     """Return a unified diff of the two sources, cut where it grows too long."""
-    texts = [e.candidate.source.splitlines() for e in (first, second)]
-    if any(len(lines) > MAX_COMPARED for lines in texts):
+    before, after = (e.candidate.source.splitlines() for e in (first, second))
+    if max(len(before), len(after)) > MAX_COMPARED:
         return [f"sources of more than {MAX_COMPARED} lines are not compared"]
-    lines = list(difflib.unified_diff(*texts, first.id, second.id, lineterm="", n=3))
+    lines = list(difflib.unified_diff(before, after, first.id, second.id, lineterm="", n=3))
     if len(lines) > MAX_DIFF_LINES:
         return [*lines[:MAX_DIFF_LINES], f"… {len(lines) - MAX_DIFF_LINES} more lines"]
     return lines

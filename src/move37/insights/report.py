@@ -18,6 +18,8 @@ from move37.core.claims import Effect
 from move37.core.events import Event
 from move37.core.trial import Stage
 from move37.insights import wording
+from move37.insights.components import components, provenance
+from move37.insights.discovery import discovery
 from move37.insights.findings import (
     GalleryRow,
     best_searched,
@@ -86,6 +88,10 @@ def report_context(events: list[Event]) -> dict[str, Any]:
         "noise": noise_rows(setting, baseline),
         "agreement": agreement_rows(events),
         "calibration": calibration_rows(story.searched),
+        "found": discovery(events),
+        "parts": components(story),
+        "origins": provenance(story, events),
+        "imported": story.started.imported_from if story.started else "",
         "shown": best or best_searched(story),
         "pictures": _pictures(story, baseline, best),
         **_session_words(story, setting),
