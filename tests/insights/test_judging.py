@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from campaigns import BASELINE, layer, opening
+from told_campaigns import BASELINE, layer, opening
 
 from move37.core.candidate import Prediction
 from move37.core.claims import Effect, Verdict, VerdictKind

@@ -8,7 +8,7 @@ M3  Hostile names never become lines, and a foreign file is refused.
 from __future__ import annotations
 
 import pytest
-from campaigns import layer, opening, searched
+from told_campaigns import layer, opening, searched
 
 from move37.core.errors import ConfigError
 from move37.insights.method import learnt, lessons_page, read_lessons

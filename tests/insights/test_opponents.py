@@ -7,8 +7,8 @@ from pathlib import Path
 
 import campaigns
 import pytest
-from campaigns import winning
 from pages import written
+from told_campaigns import winning
 
 from move37.campaign.settings import load_preset
 from move37.core.claims import Effect, VerdictKind

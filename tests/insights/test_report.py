@@ -16,8 +16,8 @@ from pathlib import Path
 
 import campaigns
 import pytest
-from campaigns import winning
 from pages import written
+from told_campaigns import winning
 
 from move37.core.claims import VerdictKind
 from move37.core.events import (
