@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-import campaigns
+import told_campaigns as campaigns
 
 from move37.core.candidate import Candidate
 from move37.insights.ancestry import MAX_SHOWN, ancestors

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import campaigns
 import pytest
+import told_campaigns as campaigns
 from pages import written
 from told_campaigns import winning
 

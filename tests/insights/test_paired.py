@@ -5,8 +5,8 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-import campaigns
 import pytest
+import told_campaigns as campaigns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

@@ -14,8 +14,8 @@ import re
 import time
 from pathlib import Path
 
-import campaigns
 import pytest
+import told_campaigns as campaigns
 from pages import written
 from told_campaigns import winning
 
