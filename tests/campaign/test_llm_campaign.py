@@ -16,6 +16,7 @@ from conftest import tiny
 from scripts import TEAM, scripted_team
 
 from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.loop import PATIENCE
 from move37.campaign.replay import differences, journeys, replay
 from move37.campaign.session import Ending, work
 from move37.core.config import CampaignConfig
@@ -31,6 +32,7 @@ from move37.core.events import (
 from move37.insights.report import write_report
 from move37.memory.artefacts import Artefacts
 from move37.memory.ledger import Ledger
+from move37.team.models.scripted import scripted
 
 N_CANDIDATES = 8
 
@@ -163,3 +165,18 @@ def test_funds_that_run_out_end_the_search(tmp_path: Path) -> None:
     ) as workshop:
         assert work(workshop, lambda *_: None) is Ending.FUNDS
         assert list(workshop.ledger.events([ModelCalled])) == []
+
+
+def test_models_that_never_give_anything_usable_end_the_search(tmp_path: Path) -> None:
+    """M3: a key that expired fails at once, for every index."""
+    team = {**TEAM, "control_share": 0.0}
+    config = llm_config("hopeless", team=team)
+    plenty = config.budget.model_copy(update={"max_candidates": 100})
+    make_model = scripted({"researcher": ["I cannot help with this."]})
+    with open_workshop(
+        config.model_copy(update={"budget": plenty}),
+        RunFolder(path=tmp_path / "hopeless"),
+        make_model=make_model,
+    ) as workshop:
+        assert work(workshop, lambda *_: None) is Ending.EXHAUSTED
+        assert len(list(workshop.ledger.events([ProposalFailed]))) == PATIENCE

@@ -8,6 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from move37.campaign import results, sharing
 from move37.campaign.results import trained_tokens
 from move37.campaign.step import propose, take_step
+from move37.campaign.team import CONTROL
 from move37.campaign.workshop import OutOfBudget, Workshop
 from move37.core.errors import OutOfFunds
 from move37.memory.state import State
@@ -15,6 +16,8 @@ from move37.team.protocols import NoProposal
 
 POLL_SECONDS = 0.5
 """Between looks at what other drivers have done."""
+
+PATIENCE = 12  # assumed: proposals in a row without anything usable
 
 
 def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
@@ -43,6 +46,7 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
         if index is not None:
             taken.add(index)
             try:
+                _check_patience(workshop, taken - {index})
                 propose(workshop, index)
             except (NoProposal, OutOfFunds) as error:
                 exhausted = error
@@ -100,6 +104,21 @@ def _step(workshop: Workshop, index: int) -> None:
         take_step(workshop, index)
     finally:
         sharing.release_index(workshop, index)
+
+
+def _check_patience(workshop: Workshop, taken: set[int]) -> None:
+    """Give up on language models that give nothing: a key that expired fails at once, each time.
+
+    Raises:
+        NoProposal: the team's last PATIENCE proposals of this session failed.
+    """
+    failed = workshop.ledger.state().failed_proposals
+    asked = [i for i in sorted(taken) if workshop.arm(i) != CONTROL][-PATIENCE:]
+    if len(asked) == PATIENCE and all(i in failed for i in asked):
+        raise NoProposal(
+            f"{PATIENCE} proposals in a row gave nothing usable, the last: {failed[asked[-1]]}; "
+            "mend the team or its server, and run again to go on"
+        )
 
 
 def _may_begin(workshop: Workshop, index: int, done: set[int]) -> bool:
