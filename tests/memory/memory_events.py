@@ -13,8 +13,11 @@ from hypothesis.strategies import SearchStrategy
 from move37.core.candidate import Candidate, Idea
 from move37.core.claims import TaskFloor
 from move37.core.events import (
+    AlarmRaised,
     CallEnded,
     CallJudged,
+    DiversityStated,
+    EdgeDecided,
     Event,
     ModelCalled,
     NoiseMeasured,
@@ -94,7 +97,17 @@ def asking() -> list[Event]:
     )
     judged = CallJudged(**whose, measure="probes_passed", success=False)
     published = RecordImported(index=0, candidate_id=candidate("fixed 0").id, label="17", score=1.5)
-    return [said, ended, judged, ProposalFailed(index=1, reason="only prose"), published, noise]
+    guards = [
+        DiversityStated(level="full", groups=(("a",), ("b",)), reason=""),
+        EdgeDecided(
+            index=0, producer="a", consumer="b", kind="judging", allowed=False, reason="related"
+        ),
+        AlarmRaised(
+            index=0, guard="canary", role="judge", model="b", evidence=40.0, reason="found"
+        ),
+    ]
+    rest = [ProposalFailed(index=1, reason="only prose"), published, noise]
+    return [said, ended, judged, *guards, *rest]
 
 
 def any_events() -> SearchStrategy[Event]:
