@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2, norm
 
 Array = NDArray[np.float64]
 
@@ -130,7 +130,7 @@ def trend_p(outcomes_NL: Array, x_L: Array) -> float:
     variance = float((x @ x) * (y_NL**2).sum() / (len(x) - 1))
     if variance <= 0:
         return 1.0
-    return float(norm.cdf(score / np.sqrt(variance)))
+    return NormalDist().cdf(score / variance**0.5)
 
 
 def shape_p(outcomes_NL: Array, *, rng: np.random.Generator, n_shuffles: int = 400) -> float:
@@ -168,7 +168,7 @@ def conditional_slope(outcomes_NL: Array, x_L: Array) -> tuple[float, float, flo
         return (loss(beta + 1e-4) - loss(beta - 1e-4)) / 2e-4
 
     slope = rising_root(gradient, -STEEPEST, STEEPEST)
-    allowed = loss(slope) + float(chi2.ppf(0.95, 1)) / 2
+    allowed = loss(slope) + NormalDist().inv_cdf(0.975) ** 2 / 2
     low = rising_root(lambda b: allowed - loss(b), -STEEPEST, slope)
     high = rising_root(lambda b: loss(b) - allowed, slope, STEEPEST)
     return slope, low, high
