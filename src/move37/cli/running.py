@@ -9,6 +9,32 @@ import typer
 
 from move37.cli.shared import AsJson, Name, Runs, app, run_folder
 
+Team = Annotated[
+    str | None,
+    typer.Option(help="Language models: a team file in TOML, or providers: anthropic,openai."),
+]
+Dollars = Annotated[
+    float | None, typer.Option(help="What language models may cost, over all sessions.")
+]
+Tokens = Annotated[str | None, typer.Option(help="Tokens language models may use: 500k, 4M.")]
+Lessons = Annotated[
+    Path | None, typer.Option(help="What an earlier run learnt: a file of move37 lessons.")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what it will use, check the team, start nothing.")
+]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        envvar="MOVE37_DATABASE",
+        help="PostgreSQL URL for the ledger; several drivers may share a run there.",
+        show_envvar=True,
+    ),
+]
+OnPage = Annotated[
+    bool, typer.Option("--dashboard", help="Serve the run's page meanwhile, on this machine.")
+]
+
 
 @app.command()
 def run(
@@ -29,36 +55,16 @@ def run(
     workers: Annotated[
         int | None, typer.Option(help="Parallel trials; default one per core.")
     ] = None,
-    team: Annotated[
-        str | None,
-        typer.Option(help="Language models: a team file in TOML, or providers: anthropic,openai."),
-    ] = None,
-    dollars: Annotated[
-        float | None, typer.Option(help="What language models may cost, over all sessions.")
-    ] = None,
-    tokens: Annotated[
-        str | None, typer.Option(help="Tokens language models may use: 500k, 4M.")
-    ] = None,
-    lessons: Annotated[
-        Path | None, typer.Option(help="What an earlier run learnt: a file of move37 lessons.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what it will use, check the team, start nothing.")
-    ] = False,
-    database: Annotated[
-        str | None,
-        typer.Option(
-            envvar="MOVE37_DATABASE",
-            help="PostgreSQL URL for the ledger; several drivers may share a run there.",
-            show_envvar=True,
-        ),
-    ] = None,
+    team: Team = None,
+    dollars: Dollars = None,
+    tokens: Tokens = None,
+    lessons: Lessons = None,
+    dry_run: DryRun = False,
+    database: Database = None,
     unsandboxed: Annotated[
         bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
     ] = False,
-    dashboard: Annotated[
-        bool, typer.Option("--dashboard", help="Serve the run's page meanwhile, on this machine.")
-    ] = False,
+    dashboard: OnPage = False,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:

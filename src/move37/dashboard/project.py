@@ -14,7 +14,7 @@ from typing import Any
 
 Row = Mapping[str, Any]
 IN_GALLERY = ("confirmed", "verified")
-MAX_POINTS = 2_000
+MAX_POINTS = 1_200
 QUIET_SECONDS = 900.0
 """A session that was not closed and has told nothing for so long counts as lost."""
 DOING = {
