@@ -118,16 +118,19 @@ def line(ledger: Ledger, id_: str, *, depth: int = 1000) -> list[str]:
     """Return a candidate's line of first parents, from itself to a root or `depth` back."""
     c = lineage.c
     here = select(literal(id_).label("id"), literal(0).label("back")).cte("line", recursive=True)
-    step = select(c.parent, here.c.back + 1).where(
-        c.campaign == ledger.campaign,
-        c.child == here.c.id,
-        c.position == 0,
-        c.parent != c.child,
-        here.c.back < depth,
+    parent = (  # not a join: SQLite would read all of the table into a Bloom filter first
+        select(c.parent)
+        .where(c.campaign == ledger.campaign, c.child == here.c.id, c.position == 0)
+        .where(c.parent != c.child)
+        .limit(1)
+        .scalar_subquery()
     )
+    step = select(parent, here.c.back + 1).where(here.c.id.is_not(None), here.c.back < depth)
     walk = here.union(step)
     with reading(ledger.engine) as connection:
-        rows = connection.execute(select(walk.c.id).order_by(walk.c.back))
+        rows = connection.execute(
+            select(walk.c.id).where(walk.c.id.is_not(None)).order_by(walk.c.back)
+        )
         return list(dict.fromkeys(rows.scalars()))
 
 
