@@ -129,7 +129,7 @@ def try_out(
         lambda: rules.judge_behaviour(state, journal.index, candidate, probes.report),
         match={"candidate_id": candidate.id, "by": "behaviour"},
     )
-    if not behaviour.is_novel:
+    if not behaviour.is_novel and workshop.config.search.refuse_repeats:
         return results.Failure(reason=behaviour.reason, repairable=False)
     for rung in range(len(workshop.preset.rungs)):
         for seed in workshop.rung_seeds(rung):
