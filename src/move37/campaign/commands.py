@@ -85,7 +85,7 @@ def estimate_campaign(
     preset = load_preset(config.preset)
     seen: list[ModelCalled] = []
     if folder.is_begun():
-        with Ledger.open(folder.ledger) as ledger:
+        with folder.open_ledger() as ledger:
             seen = list(ledger.events([ModelCalled]))
     n_workers = config.workers or len(os.sched_getaffinity(0))
     found = estimate(config, preset, n_workers=n_workers, seen=seen)

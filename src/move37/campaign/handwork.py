@@ -16,7 +16,6 @@ from move37.campaign.session import work
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate, Idea
 from move37.core.errors import ConfigError
-from move37.memory.ledger import Ledger
 
 
 def propose_layer(
@@ -62,7 +61,7 @@ def _check_new(candidate: Candidate, folder: RunFolder) -> int:
     """Return the index the layer will have."""
     if not folder.is_begun():
         return 0
-    with Ledger.open(folder.ledger) as ledger:
+    with folder.open_ledger() as ledger:
         state = ledger.state()
     if candidate.id in state.candidates:
         raise ConfigError(
