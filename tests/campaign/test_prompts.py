@@ -4,6 +4,7 @@ P1  Each shows the parts its role needs, and nothing else stands unquoted but ou
 P2  Each keeps within its budget of tokens, and says what was cut to do so.
 P3  Each has a version, and names its answer's form.
 P4  None shows what search may not see.
+P5  What a Researcher may look up is of this campaign, and an id that is not there is said.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from conftest import tiny
 
 from move37.campaign import brief, shown
 from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.bench import StateBench
 from move37.campaign.results import known
 from move37.campaign.workshop import Workshop
+from move37.core.errors import ReplyError
 from move37.core.events import CardsRead, ParentsChosen
 from move37.core.trial import Outcome
 from move37.memory.journal import Journal
@@ -227,3 +230,29 @@ def test_an_ablation_is_asked_for_once(workshop):
     made = CandidateProposed(index=98, candidate=child, operator="llm:ablate:decay-data-channel")
     state = fold([made], start=state)
     assert shown.asked_ablation(state, state.candidates[parent.id], 99) == ""
+
+
+@pytest.fixture(scope="module")
+def bench(workshop: Workshop) -> StateBench:
+    return StateBench(workshop, workshop.ledger.state())
+
+
+def test_two_candidates_are_told_apart_line_by_line(bench, workshop):
+    """P5."""
+    first, second = [e for e in workshop.ledger.state().candidates.values() if e.index >= 0][:2]
+    told = bench.diff_candidates(first.id, second.id[:6])
+    assert f"--- {first.id}" in told
+    assert f"+++ {second.id}" in told
+    added = set(second.candidate.source.splitlines()) - set(first.candidate.source.splitlines())
+    assert all(f"+{line}" in told for line in list(added)[:3])
+    with pytest.raises(ReplyError, match="zzzz"):
+        bench.diff_candidates(first.id, "zzzz")
+
+
+def test_lessons_are_found_by_what_they_say(bench, workshop):
+    """P5: a sentence of a lesson finds that lesson first."""
+    lesson = max(workshop.ledger.state().lessons, key=lambda lesson: len(lesson.text))
+    told = bench.search_lessons(lesson.text)
+    found = re.findall(r"about ([0-9a-f]{12}):", told)
+    assert found[0] == lesson.candidate_id
+    assert " ".join(lesson.text.split())[:40] in " ".join(told.split())

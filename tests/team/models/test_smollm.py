@@ -5,6 +5,8 @@
 
 L1  Real replies are accounted: tokens as the server counts them, time, an outcome for each request.
 L2  A model that cannot do the job costs its conversation, never more.
+L3  A whole campaign survives it: failed proposals are counted, the control arm goes on, and the
+    ledger's tokens are those the server reported.
 """
 
 from __future__ import annotations
@@ -21,8 +23,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
+from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.session import Ending, work
+from move37.core.config import BudgetConfig, CampaignConfig, EvidenceConfig
 from move37.core.errors import ReplyError
-from move37.core.events import CallEnded, ModelCalled
+from move37.core.events import CallEnded, CandidateProposed, ModelCalled, ProposalFailed
 from move37.core.team import ModelConfig, Role, SeatConfig, TeamConfig
 from move37.team.models.calls import MemoryClerk, Question
 from move37.team.models.desk import Desk
@@ -35,7 +40,7 @@ pytestmark = [
         reason="minutes of a real model; set MOVE37_LOCAL_MODEL=1",
     ),
 ]
-N_CONTEXT = 2048
+N_CONTEXT = 8192
 
 
 class Layer(BaseModel):
@@ -141,3 +146,31 @@ def test_a_model_that_cannot_do_the_job_costs_its_conversation(
         desk.close()
     assert isinstance(clerk.events[-1], CallEnded)
     assert clerk.events[-1].outcome in {"unusable", "truncated"}
+
+
+def test_a_whole_campaign_survives_it(
+    server: tuple[str, list[dict[str, int]]], tmp_path: Path
+) -> None:
+    """L3."""
+    url, reported = server
+    before = len(reported)
+    config = CampaignConfig(
+        name="smol",
+        preset="tiny",
+        opponents=(),
+        budget=BudgetConfig(wall_seconds=1500.0, max_candidates=4),
+        evidence=EvidenceConfig(confirm_most=0),
+        team=team(url),
+    )
+    with open_workshop(config, RunFolder(path=tmp_path / "smol")) as workshop:
+        assert work(workshop, lambda *_: None) is Ending.CANDIDATES
+        called = list(workshop.ledger.events([ModelCalled]))
+        failed = list(workshop.ledger.events([ProposalFailed]))
+        made = [e.candidate.author for e in workshop.ledger.events([CandidateProposed])]
+        assert workshop.ledger.verify() is None
+    assert failed
+    assert any(author.startswith("symbolic") for author in made)
+    answered = [e for e in called if e.input_tokens]
+    told = reported[before:]
+    assert sum(e.input_tokens for e in answered) == sum(u["prompt_tokens"] for u in told)
+    assert sum(e.output_tokens for e in answered) == sum(u["completion_tokens"] for u in told)
