@@ -21,6 +21,7 @@ from sqlalchemy import event
 
 from move37.core.errors import LedgerError
 from move37.memory.ledger import Ledger
+from move37.memory.migrate import REVISIONS
 from move37.testing.store_contract import journey, opening, story
 
 
@@ -161,7 +162,7 @@ def test_a_ledger_of_a_newer_version_is_not_touched(tmp_path):
         with pytest.raises(LedgerError, match=r"made by a newer move37 \(schema 9999"):
             Ledger.open(path, create=create)
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = ?", REVISIONS[-1:])
     connection.close()
     assert is_whole(path, len(story()))
 
