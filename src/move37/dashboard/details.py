@@ -16,6 +16,7 @@ View = dict[str, Any]
 MAX_DIFF_LINES = 3_000
 MAX_CURVES = 12
 CONTEXT = 3
+ROLES = ("researcher", "engineer", "analyst", "judge")
 
 
 def candidate(
@@ -210,13 +211,23 @@ def team(config: Row, authors: Mapping[str, Mapping[str, int]], calls: Sequence[
         r["body"]["prediction_held"] for r in lessons if r["body"]["prediction_held"] is not None
     ]
     return {
-        "roles": {k: str(v) for k, v in (config.get("team") or {}).items()},
+        "roles": _seats(config.get("team") or {}),
         "authors": {name: dict(kinds) for name, kinds in authors.items()},
         "models": list(models.values()),
         "efforts": efforts(calls, judged),
         "predictions": {"n": len(held), "held": sum(held)},
         "spend": _spend(calls),
     }
+
+
+def _seats(team: Row) -> dict[str, str]:
+    """Return who plays what, in words; the control arm only where there is another."""
+    seats = {role: str(team.get(role, "symbolic")) for role in ROLES}
+    for name, model in (team.get("models") or {}).items():
+        seats[f"model {name!r}"] = f"{model.get('provider', '')}: {model.get('model', '')}"
+    if team.get("models"):
+        seats["of the candidates are the symbolic team's"] = f"{team.get('control_share', 0):.0%}"
+    return seats
 
 
 def efforts(calls: Sequence[Row], judged: Sequence[Row]) -> list[View]:
