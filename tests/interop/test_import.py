@@ -10,6 +10,7 @@ I5  Foreign files are refused in one message.
 from __future__ import annotations
 
 import json
+import os
 import math
 from pathlib import Path
 
@@ -26,7 +27,8 @@ from move37.interop.importing import import_reading
 from move37.memory.ledger import Ledger
 from move37.memory.state import State
 
-REAL_TREE = Path("/work/shared/data/asi-arch-tree.json")
+REAL_TREE = Path(os.environ.get("MOVE37_ASI_ARCH_TREE", "asi-arch-tree.json"))
+"""The ancestor's published tree.json, where somebody has it."""
 ANYTHING = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6),
     lambda some: st.lists(some, max_size=3) | st.dictionaries(st.text(max_size=5), some),
@@ -174,7 +176,9 @@ def test_a_long_table_reads_like_a_wide_one():
     assert cells.curve("step,loss\n1,10.9\n100,nan\n200,5.0") == ((1, 10.9), (200, 5.0))
 
 
-@pytest.mark.skipif(not REAL_TREE.exists(), reason="the ancestor's tree is not on this machine")
+@pytest.mark.skipif(
+    not REAL_TREE.exists(), reason="needs the ancestor's tree.json: MOVE37_ASI_ARCH_TREE=FILE"
+)
 def test_the_real_tree_comes_in_whole():
     """I1: facts counted from the file by hand."""
     records = read_folder(REAL_TREE).records
