@@ -10,8 +10,8 @@ I5  Foreign files are refused in one message.
 from __future__ import annotations
 
 import json
-import os
 import math
+import os
 from pathlib import Path
 
 import pytest
