@@ -27,7 +27,7 @@ from move37.evidence.racing import RacingRules, RungModel, decide
 from move37.evidence.verdicts import after_race
 from move37.memory.contenders import contenders
 from move37.memory.journal import Journal
-from move37.memory.novelty import nearest, nearest_behaviour
+from move37.memory.novelty import Nearest, nearest, nearest_behaviour
 from move37.memory.selection import TOP_SHARE, choose
 from move37.memory.state import State
 
@@ -51,22 +51,17 @@ def choose_parents(workshop: Workshop, state: State, index: int) -> ParentsChose
 
 def judge_novelty(state: State, index: int, candidate: Candidate) -> NoveltyJudged:
     """Judge by the normalised source whether the candidate is anything new."""
-    found = nearest(candidate, state)
-    return NoveltyJudged(
-        index=index,
-        candidate_id=candidate.id,
-        is_novel=found.is_novel,
-        nearest=found.id,
-        reason=found.reason,
-        distance=found.distance,
-    )
+    return _judged(nearest(candidate, state), index, candidate, by="source")
 
 
 def judge_behaviour(
     state: State, index: int, candidate: Candidate, report: ProbeReport
 ) -> NoveltyJudged:
     """Judge by what the probes saw it compute whether the candidate is anything new."""
-    found = nearest_behaviour(candidate, report, state)
+    return _judged(nearest_behaviour(candidate, report, state), index, candidate, by="behaviour")
+
+
+def _judged(found: Nearest, index: int, candidate: Candidate, *, by: str) -> NoveltyJudged:
     return NoveltyJudged(
         index=index,
         candidate_id=candidate.id,
@@ -74,7 +69,7 @@ def judge_behaviour(
         nearest=found.id,
         reason=found.reason,
         distance=found.distance,
-        by="behaviour",
+        by=by,
     )
 
 

@@ -17,7 +17,6 @@ from move37.campaign.loop import finished, search
 from move37.campaign.progress import Progress, advance
 from move37.campaign.workshop import Stopped, Workshop
 from move37.core.errors import OutOfFunds
-from move37.core.events import SessionClosed
 from move37.team.protocols import NoProposal
 
 REFRESH_SECONDS = 0.5
@@ -110,13 +109,7 @@ def work(workshop: Workshop, watch: Callable[[Session, Progress], None]) -> Endi
         workshop.laboratory.close()
         session.done.wait()
     ending = session.ending
-    workshop.ledger.append(
-        SessionClosed(
-            driver=workshop.driver,
-            reason=": ".join(filter(None, (str(session.error or ending), session.note))),
-            wall_seconds=workshop.watch.session_seconds,
-        )
-    )
+    workshop.close_session(": ".join(filter(None, (str(session.error or ending), session.note))))
     if session.error is not None:
         raise session.error
     if ending is None:

@@ -15,7 +15,6 @@ from move37.campaign.assemble import RunFolder, open_workshop, stored_config
 from move37.campaign.commands import report_run
 from move37.campaign.tables import SHORT_ID, effect_words, escape_markup
 from move37.campaign.verification import OutOfTime, entry_of, opponents_of, verify
-from move37.core.events import SessionClosed
 from move37.insights.larger import LargerRow, Verified, verified_rows
 from move37.insights.setting import read_setting
 from move37.insights.story import tell
@@ -59,13 +58,7 @@ def verify_candidate(
             reason = "stopped by hand"
             console.print("[bold]stopped[/]; the same command goes on where it was")
         finally:
-            workshop.ledger.append(
-                SessionClosed(
-                    driver=workshop.driver,
-                    reason=reason,
-                    wall_seconds=workshop.watch.session_seconds,
-                )
-            )
+            workshop.close_session(reason)
         found = found_at_larger_scale(workshop.ledger, entry.id)
         page = report_run(workshop.ledger, folder)
     if as_json:

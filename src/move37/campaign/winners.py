@@ -11,7 +11,7 @@ from move37.campaign.results import compare_trials, searched_at, trained_tokens
 from move37.campaign.workshop import CAMPAIGN, Workshop
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig, Preset
-from move37.core.events import RootAdded, SessionClosed
+from move37.core.events import RootAdded
 from move37.core.trial import Stage, Trial
 from move37.evidence.effects import Comparison, compare
 from move37.evidence.fitness import FitnessRules, shrunk_mean
@@ -102,13 +102,7 @@ def measure_afresh(
             found = _measured(workshop, {w.id: w for w in winners}, n_seeds)
             reason = "every winner is measured"
         finally:
-            workshop.ledger.append(
-                SessionClosed(
-                    driver=workshop.driver,
-                    reason=reason,
-                    wall_seconds=workshop.watch.session_seconds,
-                )
-            )
+            workshop.close_session(reason)
     return found
 
 

@@ -20,7 +20,7 @@ from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
 from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import LabError, Move37Error, Stopped
-from move37.core.events import TrialFinished, TrialStarted
+from move37.core.events import SessionClosed, TrialFinished, TrialStarted
 from move37.core.trial import Outcome, ProbeReport, Stage, Trial, TrialSpec
 from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
@@ -155,6 +155,14 @@ class Workshop:
             if self.watch.is_stopped:
                 raise Stopped("stopped in the laboratory") from error
             raise
+
+    def close_session(self, reason: str) -> None:
+        """Record that this driver stopped in good order."""
+        self.ledger.append(
+            SessionClosed(
+                driver=self.driver, reason=reason, wall_seconds=self.watch.session_seconds
+            )
+        )
 
     def forget_lost(self, candidate: Candidate) -> None:
         """Delete the weights of a candidate that was not promoted: nobody goes on from them."""

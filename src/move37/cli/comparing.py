@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from move37.cli.shared import AsJson, Runs, app, run_folder
+from move37.cli.shared import AsJson, Runs, Unsandboxed, Workers, app, run_folder
 
 
 @app.command()
@@ -28,12 +28,8 @@ def ablate(
     at: Annotated[
         str, typer.Option(help="Parts of the budget after which a winner is declared: 0.25,0.5,1.")
     ] = "1",
-    workers: Annotated[
-        int | None, typer.Option(help="Parallel trials; default one per core.")
-    ] = None,
-    unsandboxed: Annotated[
-        bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
-    ] = False,
+    workers: Workers = None,
+    unsandboxed: Unsandboxed = False,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
@@ -69,12 +65,8 @@ def verify(
     budget: Annotated[
         str | None, typer.Option(help="Stop after this time: 30m, 2h; the same command goes on.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Parallel trials; default one per core.")
-    ] = None,
-    unsandboxed: Annotated[
-        bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
-    ] = False,
+    workers: Workers = None,
+    unsandboxed: Unsandboxed = False,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:

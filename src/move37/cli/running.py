@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from move37.cli.shared import AsJson, Name, Runs, app, run_folder
+from move37.cli.shared import AsJson, Name, Runs, Unsandboxed, Workers, app, run_folder
 
 Team = Annotated[
     str | None,
@@ -52,18 +52,14 @@ def run(
     candidates: Annotated[
         int | None, typer.Option(help="Stop the search after this many candidates.")
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Parallel trials; default one per core.")
-    ] = None,
+    workers: Workers = None,
     team: Team = None,
     dollars: Dollars = None,
     tokens: Tokens = None,
     lessons: Lessons = None,
     dry_run: DryRun = False,
     database: Database = None,
-    unsandboxed: Annotated[
-        bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
-    ] = False,
+    unsandboxed: Unsandboxed = False,
     dashboard: OnPage = False,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,

@@ -24,6 +24,10 @@ app = typer.Typer(
 
 Runs = Annotated[Path, typer.Option("--runs", help="Folder that holds all runs.")]
 Name = Annotated[str, typer.Argument(help="Name of a run: a folder under --runs.")]
+Workers = Annotated[int | None, typer.Option(help="Parallel trials; default one per core.")]
+Unsandboxed = Annotated[
+    bool, typer.Option(help="Run candidates with YOUR rights. Written into every report.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

@@ -30,7 +30,7 @@ from move37.memory.leases import LEASE_SECONDS, Leases, spell
 from move37.memory.locks import KeyedLocks
 from move37.memory.migrate import open_database, take_turns
 from move37.memory.projections import open_campaign, project
-from move37.memory.record import GENESIS, Record, link
+from move37.memory.record import GENESIS, Record, link, read_row
 from move37.memory.schema import campaigns, events, trials
 from move37.memory.state import State, fold
 from move37.memory.verify import Difference, first_difference
@@ -305,19 +305,9 @@ def record_of(row: Row[Any]) -> Record:
         LedgerError: it does not read; names its place.
     """
     try:
-        event = decode(row.kind, row.version, row.body)
+        return read_row(row)
     except LedgerError as error:
         raise LedgerError(f"event {row.seq} of campaign {row.campaign!r}: {error}") from error
-    return Record(
-        seq=row.seq,
-        time=row.time,
-        kind=row.kind,
-        version=row.version,
-        body=row.body,
-        previous=row.previous,
-        hash=row.hash,
-        event=event,
-    )
 
 
 def _check_campaign(chosen: str, *, known: list[str], create: bool, asked: bool) -> None:

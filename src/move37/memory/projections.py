@@ -38,8 +38,7 @@ from move37.core.events import (
     VerdictReached,
 )
 from move37.core.trial import Trial
-from move37.memory.codec import decode
-from move37.memory.record import GENESIS, Record
+from move37.memory.record import GENESIS, Record, read_row
 from move37.memory.schema import (
     PROJECTIONS,
     campaigns,
@@ -324,20 +323,7 @@ def rebuild(connection: Connection) -> None:
     for campaign in names:
         open_campaign(connection, campaign, GENESIS)
         for row in list(rows_of(connection, events, campaign)):
-            project(
-                connection,
-                campaign,
-                Record(
-                    seq=row.seq,
-                    time=row.time,
-                    kind=row.kind,
-                    version=row.version,
-                    body=row.body,
-                    previous=row.previous,
-                    hash=row.hash,
-                    event=decode(row.kind, row.version, row.body),
-                ),
-            )
+            project(connection, campaign, read_row(row))
 
 
 def rows_of(connection: Connection, table: Table, campaign: str) -> Generator[Row[Any], None, None]:

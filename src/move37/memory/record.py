@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row
 
 from move37.core.events import Event
+from move37.memory.codec import decode
 
 GENESIS = "0" * 64
 """What the first event's `previous` holds."""
@@ -26,6 +30,24 @@ class Record:
     previous: str
     hash: str
     event: Event
+
+
+def read_row(row: Row[Any]) -> Record:
+    """Read one row of the events table.
+
+    Raises:
+        LedgerError: the event does not read; says why, not where.
+    """
+    return Record(
+        seq=row.seq,
+        time=row.time,
+        kind=row.kind,
+        version=row.version,
+        body=row.body,
+        previous=row.previous,
+        hash=row.hash,
+        event=decode(row.kind, row.version, row.body),
+    )
 
 
 def link(

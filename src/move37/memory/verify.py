@@ -14,10 +14,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, Table, create_engine
 
 from move37.core.errors import LedgerError
-from move37.memory.codec import decode
 from move37.memory.database import plain_words, reading
 from move37.memory.projections import open_campaign, project, rows_of
-from move37.memory.record import GENESIS, Record, link
+from move37.memory.record import GENESIS, Record, link, read_row
 from move37.memory.schema import PROJECTIONS, events, metadata
 
 
@@ -80,24 +79,16 @@ def _checked(rows: Iterable[Row[Any]]) -> Iterator[Record]:
     for seq, row in enumerate(rows):
         _check_link(row, seq, previous)
         try:
-            event = decode(row.kind, row.version, row.body)
+            record = read_row(row)
         except LedgerError as error:
             raise _Found("events", f"seq {seq}", str(error)) from error
-        if event.index != row.candidate_index:
+        index = record.event.index
+        if index != row.candidate_index:
             raise _Found(
-                "events", f"seq {seq}", f"index {row.candidate_index}, the body says {event.index}"
+                "events", f"seq {seq}", f"index {row.candidate_index}, the body says {index}"
             )
         previous = row.hash
-        yield Record(
-            seq=seq,
-            time=row.time,
-            kind=row.kind,
-            version=row.version,
-            body=row.body,
-            previous=row.previous,
-            hash=row.hash,
-            event=event,
-        )
+        yield record
 
 
 def _check_link(row: Row[Any], seq: int, previous: str) -> None:

@@ -62,24 +62,6 @@ def one_of(desk: Desk, role: Role) -> Callable[[int], Chair]:
     return lambda index: Chair(desk.seat(role, index=index))
 
 
-def relation(desk: Desk) -> Callable[[str, str], bool]:
-    """Return whether two models (by label) are related: of one stated family, or one provider.
-
-    Servers of one's own are all `openai-compatible`: there only a family relates.
-    """
-    models = {c.model.label: c.model for role in Role for c in desk.choices(role)}
-
-    def related(author: str, judge: str) -> bool:
-        first, second = models.get(author), models.get(judge)
-        if first is None or second is None or author == judge:
-            return author == judge
-        if first.family and second.family:
-            return first.family == second.family
-        return first.provider == second.provider
-
-    return related
-
-
 def all_of(desk: Desk, role: Role) -> Callable[[int], Sequence[Chair]]:
     """Return, for a candidate's index, the seats of every model that plays the role."""
     return lambda index: [

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from move37.core.errors import OutOfFunds
 from move37.core.events import ModelCalled
@@ -82,11 +82,6 @@ class Purse:
         """Return what was used: by a role, or in all."""
         with self._lock:
             return self._used.get(role, Used())
-
-    def is_empty(self) -> str:
-        """Say which limit is used up; an empty text if none is."""
-        with self._lock:
-            return self._passed(None, replace(Used(), tokens=1))
 
     def reserve(self, role: str, most: Used) -> None:
         """Set aside the most that a request can use.
