@@ -11,17 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from move37.core.candidate import Candidate, Idea
-from move37.core.claims import TaskFloor
+from move37.core.claims import Fitness, TaskFloor
 from move37.core.events import (
     AlarmRaised,
     CallEnded,
     CallJudged,
+    DatasetExported,
     DiversityStated,
     EdgeDecided,
     Event,
+    FamilyQuarantined,
+    JudgementRevised,
     ModelCalled,
     NoiseMeasured,
     ProposalFailed,
+    QuarantineLifted,
     RecordImported,
 )
 from move37.core.trial import Outcome, Trial
@@ -105,6 +109,19 @@ def asking() -> list[Event]:
         AlarmRaised(
             index=0, guard="canary", role="judge", model="b", evidence=40.0, reason="found"
         ),
+        FamilyQuarantined(index=0, family="b", reason="found", by="canary"),
+        JudgementRevised(
+            index=1,
+            candidate_id=candidate("fixed 0").id,
+            how="left_out",
+            quality=None,
+            votes={},
+            dropped={"b": 0.9},
+            reason="b is quarantined",
+            fitness=Fitness(value=0.25, effect_part=0.5, task_part=0.25, judge_part=0.0),
+        ),
+        QuarantineLifted(index=1, family="b", reason="a false alarm"),
+        DatasetExported(student="a", rows={"instruction": 3}, refused={"b": 1}, manifest="dd"),
     ]
     rest = [ProposalFailed(index=1, reason="only prose"), published, noise]
     return [said, ended, judged, *guards, *rest]

@@ -1,7 +1,8 @@
 """Everything that can happen in a campaign. The ledger is a list of these and nothing else.
 
 An event is written once and never changed. `index` is the candidate's place in the campaign,
-counted from 0; -1 marks events of the campaign as a whole.
+counted from 0; -1 marks events of the campaign as a whole. What the guards record is in
+`core/guard_events.py`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,15 @@ from typing import TypeAlias
 
 from move37.core.candidate import Candidate
 from move37.core.claims import Fitness, RungDecision, TaskFloor, Verdict
+from move37.core.guard_events import (
+    AlarmRaised,
+    DatasetExported,
+    DiversityStated,
+    EdgeDecided,
+    FamilyQuarantined,
+    JudgementRevised,
+    QuarantineLifted,
+)
 from move37.core.trial import ProbeReport, Trial, TrialSpec
 
 
@@ -318,49 +328,6 @@ class RecordImported:
     """What was missing, repeated or unreadable in the record."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DiversityStated:
-    """How many unrelated families of base models the team has, said at the start."""
-
-    index: int = -1
-    level: str
-    """`full`, `degraded` or `none`."""
-    groups: tuple[tuple[str, ...], ...]
-    """Labels of models, related ones together."""
-    reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EdgeDecided:
-    """The firewall's answer to something that would flow from one author to another."""
-
-    index: int
-    producer: str
-    consumer: str
-    kind: str
-    """`context`, `judging`, `fine-tuning`, `distillation`, `preference` or `warm-start`."""
-    allowed: bool
-    reason: str
-    about: str = ""
-    """The candidate that it is about."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AlarmRaised:
-    """A guard found something; for inverse scaling, effort is capped from here on."""
-
-    index: int
-    guard: str
-    """`inverse-scaling` or `canary`."""
-    role: str
-    model: str
-    evidence: float
-    """The e-value."""
-    reason: str
-    cap: str = ""
-    """Highest effort that may still be asked for."""
-
-
 Event: TypeAlias = (
     CampaignStarted
     | SessionOpened
@@ -388,4 +355,8 @@ Event: TypeAlias = (
     | DiversityStated
     | EdgeDecided
     | AlarmRaised
+    | FamilyQuarantined
+    | QuarantineLifted
+    | JudgementRevised
+    | DatasetExported
 )

@@ -17,6 +17,7 @@ from move37.core.events import (
     CandidateRepaired,
     Event,
     JudgementGiven,
+    JudgementRevised,
     LessonWritten,
     NoiseMeasured,
     NoveltyJudged,
@@ -30,7 +31,15 @@ from move37.core.events import (
 )
 from move37.core.trial import Measurement, ProbeReport, Stage, Trial, TrialSpec
 
-Told = NoveltyJudged | ProbesRan | VerdictReached | JudgementGiven | LessonWritten | RecordImported
+Told = (
+    NoveltyJudged
+    | ProbesRan
+    | VerdictReached
+    | JudgementGiven
+    | JudgementRevised
+    | LessonWritten
+    | RecordImported
+)
 """Events that tell something about one candidate."""
 LARGER = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
 IN_GALLERY = (VerdictKind.CONFIRMED, VerdictKind.VERIFIED)
@@ -234,7 +243,7 @@ def _learn(record: Record, event: Told) -> None:
             record.probes = report
         case VerdictReached():
             record.verdicts.append(event)
-        case JudgementGiven(quality=quality):
+        case JudgementGiven(quality=quality) | JudgementRevised(quality=quality):
             record.quality = quality
         case LessonWritten():
             record.lesson = event

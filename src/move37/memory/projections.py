@@ -29,6 +29,7 @@ from move37.core.events import (
     CandidateProposed,
     CandidateRepaired,
     JudgementGiven,
+    JudgementRevised,
     LessonWritten,
     ModelCalled,
     NoveltyJudged,
@@ -223,6 +224,13 @@ def _judgement(connection: Connection, campaign: str, _seq: int, event: Judgemen
     _set(connection, campaign, event.index, event.candidate_id, {"quality": event.quality})
 
 
+def _revised(connection: Connection, campaign: str, _seq: int, event: JudgementRevised) -> None:
+    values = {"quality": event.quality}
+    if event.fitness is not None:
+        values["fitness"] = event.fitness.value
+    _set(connection, campaign, event.index, event.candidate_id, values)
+
+
 def _lesson(connection: Connection, campaign: str, seq: int, event: LessonWritten) -> None:
     row = {
         "campaign": campaign,
@@ -306,6 +314,7 @@ HANDLERS: dict[type, Callable[[Connection, str, int, Any], None]] = {
     TrialFinished: _trial,
     VerdictReached: _verdict,
     JudgementGiven: _judgement,
+    JudgementRevised: _revised,
     LessonWritten: _lesson,
     ModelCalled: _called,
 }

@@ -25,10 +25,13 @@ from move37.core.events import (
     CandidateRepaired,
     CandidateStarted,
     CardsRead,
+    DatasetExported,
     DiversityStated,
     EdgeDecided,
     Event,
+    FamilyQuarantined,
     JudgementGiven,
+    JudgementRevised,
     LessonWritten,
     ModelCalled,
     NoiseMeasured,
@@ -36,6 +39,7 @@ from move37.core.events import (
     ParentsChosen,
     ProbesRan,
     ProposalFailed,
+    QuarantineLifted,
     RecordImported,
     RootAdded,
     RungDecided,
@@ -49,7 +53,14 @@ from move37.memory.subject import introduces, subject
 
 E = TypeVar("E", bound=Event)
 Opening = CandidateStarted | ParentsChosen | CardsRead | ProposalFailed
-Guarding = DiversityStated | EdgeDecided | AlarmRaised
+Guarding = (
+    DiversityStated
+    | EdgeDecided
+    | AlarmRaised
+    | FamilyQuarantined
+    | QuarantineLifted
+    | DatasetExported
+)
 Conversation = ModelCalled | CallEnded | CallJudged | Guarding | NoiseMeasured
 """What was said to whom, what guards made of it, and the noise floor: about no candidate, and no
 choice of parents is made from it."""
@@ -123,8 +134,12 @@ class Entry:
 
     @cached_property
     def fitness(self) -> Fitness | None:
-        """The last fitness that was given."""
-        given = [e.fitness for e in self._all(VerdictReached) if e.fitness is not None]
+        """The last fitness that was given, with a verdict or with a revised judgement."""
+        given = [
+            e.fitness
+            for e in self.events
+            if isinstance(e, VerdictReached | JudgementRevised) and e.fitness is not None
+        ]
         return given[-1] if given else None
 
     @cached_property
@@ -140,9 +155,9 @@ class Entry:
 
     @cached_property
     def quality(self) -> float | None:
-        """Mean of the judges' qualities."""
-        given = [e.quality for e in self._all(JudgementGiven)]
-        return sum(given) / len(given) if given else None
+        """The judges' quality as last given or revised; None where nobody judged, or may."""
+        given = [e for e in self.events if isinstance(e, JudgementGiven | JudgementRevised)]
+        return given[-1].quality if given else None
 
     @cached_property
     def lesson(self) -> LessonWritten | None:

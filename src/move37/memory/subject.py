@@ -10,6 +10,7 @@ from move37.core.events import (
     CandidateRepaired,
     Event,
     JudgementGiven,
+    JudgementRevised,
     LessonWritten,
     NoveltyJudged,
     ProbesRan,
@@ -39,6 +40,7 @@ def subject(event: Event) -> str | None:
             | RungDecided()
             | VerdictReached()
             | JudgementGiven()
+            | JudgementRevised()
             | LessonWritten()
             | RecordImported()
         ):
