@@ -150,7 +150,9 @@ class TestAblation:
                 assert sum(t for i, t in used.items() if i < last - lag) < TOKENS
                 assert sum(t for i, t in used.items() if i <= last - lag) >= TOKENS
 
-    def test_nothing_but_the_search_is_run_and_winners_are_measured_elsewhere(self, ablation, folder):
+    def test_nothing_but_the_search_is_run_and_winners_are_measured_elsewhere(
+        self, ablation, folder
+    ):
         """A3."""
         stages = Counter(e.trial.spec.stage for e in events_of(folder / "default-1", TrialFinished))
         assert set(stages) == {Stage.SEARCH}
