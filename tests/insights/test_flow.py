@@ -132,8 +132,9 @@ def test_hostile_programs_are_read_or_refused_in_time(file):
     "program",
     [
         "", "x = (", "\0", "def f(): pass", "class A: pass", "(" * 5000, "-" * 9000 + "1",
-        "import " + ".".join(["a"] * 20_000), "class M:\n def forward(self, x): return " + "f(" * 100
-        + "x" + ")" * 100, "class M:\n def forward(self, x): return x" + " + x" * 1500,
+        "import " + ".".join(["a"] * 20_000),
+        "class M:\n def forward(self, x): return " + "f(" * 100 + "x" + ")" * 100,
+        "class M:\n def forward(self, x): return x" + " + x" * 1500,
     ],
     ids=range(10),
 )  # fmt: skip
