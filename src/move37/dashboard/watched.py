@@ -32,7 +32,7 @@ MAX_ANSWERS = 64
 MAX_READERS = 16
 EVENTS_A_PAGE = 100
 MAX_CALLS = 5_000
-GUARD_WORDS = ("Alarm", "Edge", "Diversity", "Quarantine", "Revised", "DatasetExported")
+GUARD_WORDS = ("Alarm", "Edge", "Diversity", "Quarantine", "Revised", "DatasetExported", "Guard")
 View = dict[str, Any]
 
 
