@@ -33,6 +33,11 @@ def test_every_card_is_whole():
         assert card.checked != "user", card.id
 
 
+def test_every_card_names_what_it_was_checked_against():
+    for card in CARDS:
+        assert card.seen or card.checked == "listing", card.id
+
+
 def test_no_two_cards_say_the_same():
     for field in ("claim", "mechanism", "when", "how"):
         texts = [getattr(card, field).lower() for card in CARDS]
@@ -122,6 +127,8 @@ def test_a_card_is_read_with_its_source():
         ("[[cards]]", "[[cards]", "not valid TOML"),
         ("year = 2024", "year = 2023", "of the year 2024, not 2023"),
         ("2401.00001", "2413.00001", "arxiv"),
+        ("year =", 'checked = "memory"\nyear =', "checked"),
+        ("year =", 'seen = "my notebook"\nyear =', "seen"),
     ],
 )
 def test_a_malformed_card_is_refused(old, new, words):

@@ -95,6 +95,8 @@ def show(
     _print(f"  {'kernels:':11} {', '.join(found.kernels) or '-'}")
     _print(f"  {'edits:':11} {', '.join(found.edits) or '-'}")
     _print(f"  {'source:':11} {_source(found)}")
+    if found.seen:
+        _print(f"  {'checked:':11} against {found.checked} at {found.seen}")
 
 
 @cards_app.command()

@@ -7,6 +7,7 @@ A shipped file of cards is TOML, one paper a file, in a folder that names the th
     year = 2024
     arxiv = "2412.06464"
     checked = "abstract"
+    seen = "https://aitopics.org/doc/arxivorg:839D59AC"
 
     [[cards]]
     id = "gated-delta-rule"
@@ -31,9 +32,10 @@ from move37.core.errors import ConfigError
 ARXIV = r"^(\d{2}(0[1-9]|1[0-2])\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
 MAX_WORDS = 1200
 Words = Annotated[str, Field(min_length=20, max_length=MAX_WORDS)]
-Checked = Literal["abstract", "listing", "memory", "user"]
-"""How title, id and claims were checked: the abstract was read in a stored copy, a public listing
-has title and id, from memory only, or by the user who wrote the card."""
+Checked = Literal["abstract", "code", "account", "listing", "user"]
+"""What title, id and claims were checked against: the paper's abstract (or more of it), code or
+README of a repository, what others published about it, a list that has title and id only; or by
+the user who wrote the card."""
 
 
 class _Record(BaseModel):
@@ -69,6 +71,8 @@ class Source(_Record):
     """arXiv id; None only for what was never there, then `venue` says where it is."""
     venue: Annotated[str, Field(max_length=300)] = ""
     checked: Checked = "user"
+    seen: Annotated[str, Field(pattern=r"^(https?://[^\s\"<>]+)?$", max_length=300)] = ""
+    """Public address of the text it was checked against."""
 
     @model_validator(mode="after")
     def _has_a_place(self) -> Self:
