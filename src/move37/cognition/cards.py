@@ -32,10 +32,9 @@ from move37.core.errors import ConfigError
 ARXIV = r"^(\d{2}(0[1-9]|1[0-2])\.\d{4,5}|[a-z-]+(\.[A-Z]{2})?/\d{7})$"
 MAX_WORDS = 1200
 Words = Annotated[str, Field(min_length=20, max_length=MAX_WORDS)]
-Checked = Literal["abstract", "code", "account", "listing", "user"]
+Checked = Literal["abstract", "code", "account", "user"]
 """What title, id and claims were checked against: the paper's abstract (or more of it), code or
-README of a repository, what others published about it, a list that has title and id only; or by
-the user who wrote the card."""
+README of a repository, what others published about it; or by the user who wrote the card."""
 
 
 class _Record(BaseModel):

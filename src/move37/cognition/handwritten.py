@@ -37,7 +37,7 @@ HEADING = re.compile(r"^## +(\S+) *$", re.MULTILINE)
 FIELD = re.compile(r"^\*\*([A-Z][a-z]+)\.\*\* *", re.MULTILINE)
 LISTS = ("kernels", "edits")
 PROSE = ("claim", "mechanism", "when", "how", "pitfalls", "cost")
-SOURCE = ("title", "authors", "year", "arxiv", "venue", "reviewed")
+SOURCE = ("title", "authors", "year", "arxiv", "venue", "reviewed", "seen")
 MAX_BYTES = 1_000_000
 
 
