@@ -21,7 +21,6 @@ from pathlib import Path
 import pytest
 from conftest import N_CANDIDATES, run_tiny, tiny
 
-from move37.campaign.loop import finished
 from move37.campaign.progress import fold
 from move37.core.claims import VerdictKind
 from move37.core.events import (
@@ -36,6 +35,7 @@ from move37.core.events import (
 )
 from move37.core.trial import Outcome, Stage
 from move37.memory.ledger import Ledger
+from move37.memory.tally import Tally
 
 
 def proposals(ledger: Ledger) -> dict[int, str]:
@@ -55,7 +55,7 @@ class TestFinishedCampaign:
         for kind in (VerdictReached, LessonWritten):
             told = {e.candidate_id for e in finished_ledger.events([kind])}
             assert set(proposals(finished_ledger).values()) <= told
-        assert finished(finished_ledger.state()) == set(range(N_CANDIDATES))
+        assert Tally(finished_ledger).refresh().finished == set(range(N_CANDIDATES))
 
     def test_the_ledger_verifies(self, finished_ledger):
         assert finished_ledger.verify() is None

@@ -21,7 +21,6 @@ from conftest import tiny
 from move37.campaign import verification
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.larger import Larger, best_rate
-from move37.campaign.results import longest_training_seconds
 from move37.campaign.settings import load_preset
 from move37.campaign.stopping import used_before
 from move37.campaign.verification import OutOfTime, entry_of
@@ -31,6 +30,7 @@ from move37.core.errors import ConfigError, UnknownName
 from move37.core.events import SessionClosed, SessionOpened, TrialFinished, VerdictReached
 from move37.core.trial import Cost, Measurement, Outcome, Stage, TaskScore, Trial, TrialSpec
 from move37.memory.ledger import Ledger
+from move37.memory.tally import Tally
 
 OPPONENTS = ("short_conv",)
 N_TRIALS = 3 * (2 + 2)
@@ -225,8 +225,8 @@ class TestVerified:
             before = finished_ledger.state()
             assert entry.search_verdict == before.candidates[id_].search_verdict
             assert entry.n_seeds == before.candidates[id_].n_seeds
-            seconds = longest_training_seconds(ledger.state())
-            assert seconds == longest_training_seconds(before)
+            seconds = Tally(ledger).refresh().longest_training_seconds()
+            assert seconds == Tally(finished_ledger).refresh().longest_training_seconds()
 
     def test_the_campaigns_budget_does_not_pay(self, verified):
         """V6."""

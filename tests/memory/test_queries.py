@@ -11,12 +11,13 @@ from dataclasses import replace
 
 import pytest
 
-from move37.core.events import CandidateProposed, Event, VerdictReached
+from move37.core.claims import Verdict, VerdictKind
+from move37.core.events import CandidateProposed, Event, RootAdded, VerdictReached
 from move37.memory import queries
-from move37.memory.contenders import contenders
+from move37.memory.contenders import N_ISLANDS, Contender, contenders
 from move37.memory.ledger import Ledger
 from move37.memory.lineage import Lineage
-from move37.memory.selection import RULES, choose
+from move37.memory.selection import RULES, choose, island_of, reads_best
 from move37.testing.store_contract import candidate, journey, opening
 
 N = 70
@@ -58,15 +59,63 @@ def test_the_best_contenders_are_the_best_of_all(ledger, before):
     assert sorted(found, key=lambda c: c.id) == sorted(roots + ranked[:50], key=lambda c: c.id)
 
 
-@pytest.mark.parametrize("rule", ["top_ten", "asi_arch"])
-def test_a_rule_of_ranks_chooses_the_same_from_either(ledger, rule):
-    """Q1: `asi_arch` would need its batches' whole past, so it is asked at a batch's end."""
-    assert rule in RULES
-    everyone = contenders(ledger.state(50))
-    for index in range(50, 56):
-        best = queries.best_contenders(ledger, before_index=50, with_effects=False)
-        assert choose(rule, best, seed=1, index=index) == choose(
+def best(ledger: Ledger, rule: str, index: int) -> list[Contender]:
+    """What a campaign hands the rule, without folding."""
+    island, limit = island_of(rule, index), reads_best(rule)
+    assert limit is not None
+    return queries.best_contenders(
+        ledger,
+        before_index=index - 4,
+        limit=limit,
+        wanted=None if island is None else lambda i: i % N_ISLANDS == island,
+    )
+
+
+@pytest.mark.parametrize("rule", [rule for rule in RULES if reads_best(rule)])
+def test_a_rule_that_reads_the_best_chooses_as_it_would_from_everyone(ledger, rule):
+    """Q1: cold start and islands with migration included."""
+    for index in range(0, N + 4, 3):
+        everyone = contenders(ledger.state(index - 4))
+        assert choose(rule, best(ledger, rule, index), seed=1, index=index) == choose(
             rule, everyone, seed=1, index=index
+        )
+
+
+def test_a_long_cold_start_and_whole_batches_need_no_more_than_the_best(tmp_path):
+    """Q1: `asi_arch`, with 200 from the roots and then batches of 50; fitness alone is told."""
+    n = 340
+    root = candidate("root")
+    told: list[Event] = [RootAdded(candidate=root, role="root")]
+    for k in range(n):
+        made = candidate(f"candidate {k}", root.id)
+        told.append(CandidateProposed(index=k, candidate=made, operator="mutate:decay"))
+        reached = next(e for e in journey(k) if isinstance(e, VerdictReached) and e.fitness)
+        told.append(with_fitness(replace(reached, candidate_id=made.id), (k * 89 % n) / n))
+    with Ledger.open(tmp_path / "long" / "ledger.db", create=True) as ledger:
+        ledger.append(*told)
+        everyone = contenders(ledger.state())
+        for index in [*range(180, 310, 4), 340, 344]:
+            past = [c for c in everyone if c.index < index - 4]
+            assert choose("asi_arch", best(ledger, "asi_arch", index), seed=1, index=index) == (
+                choose("asi_arch", past, seed=1, index=index)
+            )
+
+
+def test_who_is_proposed_twice_counts_once_and_a_rejected_one_not(tmp_path):
+    """Q1: with a better fitness the second time, which is not the candidate's."""
+    fixed = candidate("fixed 1")
+    reached = next(e for e in journey(1) if isinstance(e, VerdictReached) and e.fitness)
+    again = CandidateProposed(index=9, candidate=fixed, operator="crossover")
+    refuted = Verdict(kind=VerdictKind.REFUTED, reason="not with fresh seeds")
+    with Ledger.open(tmp_path / "twice" / "ledger.db", create=True) as ledger:
+        ledger.append(*opening(), *(e for k in range(6) for e in journey(k)))
+        ledger.append(again, with_fitness(replace(reached, index=9), 5.0))
+        ledger.append(
+            VerdictReached(index=2, candidate_id=candidate("fixed 2").id, verdict=refuted)
+        )
+        found = queries.best_contenders(ledger)
+        assert sorted(found, key=lambda c: c.id) == sorted(
+            contenders(ledger.state()), key=lambda c: c.id
         )
 
 

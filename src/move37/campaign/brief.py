@@ -10,7 +10,7 @@ from dataclasses import replace
 from move37.campaign import rules, shown
 from move37.campaign.bench import StateBench
 from move37.campaign.results import Failure, known, last_cost
-from move37.campaign.workshop import Workshop
+from move37.campaign.workshop import CAMPAIGN, Workshop
 from move37.core.candidate import Candidate
 from move37.core.errors import ReplyError
 from move37.core.events import (
@@ -231,7 +231,7 @@ def judge_novelty(
 def assess(workshop: Workshop, journal: Journal, candidate: Candidate) -> JudgementGiven:
     """Have the Judge assess a candidate, blind to author and private results."""
     entry = workshop.ledger.state().entries[journal.index, candidate.id]
-    baseline = workshop.ledger.state().candidates[workshop.baseline.id]
+    baseline = workshop.ledger.state().entries[CAMPAIGN, workshop.baseline.id]
     novelty = journal.recorded(NoveltyJudged, candidate_id=candidate.id, by="source")
     judgement = workshop.team.judge.assess(
         Exhibit(

@@ -56,7 +56,7 @@ def record_floor(workshop: Workshop) -> NoiseMeasured | None:
     if folder is None:
         return None
     key = floor_key(workshop.baseline, workshop.preset)
-    trials = workshop.ledger.state().trials.get(workshop.baseline.id, ())
+    trials = workshop.ledger.state().trials_of(workshop.baseline.id)
     found = share(folder, key, replicates(workshop.preset, trials, workshop.secret))
     floors = floors_of(workshop.preset, found)
     if not floors:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from move37.campaign.assemble import RunFolder, open_workshop, stored_config
-from move37.campaign.loop import finished, search
+from move37.campaign.loop import search
 from move37.campaign.stages import prepare
 from move37.campaign.workshop import Past
 from move37.core.config import CampaignConfig
@@ -33,6 +33,7 @@ from move37.core.events import (
     VerdictReached,
 )
 from move37.memory.ledger import Ledger
+from move37.memory.tally import Tally
 from move37.team.models.tape import Tape
 from move37.team.protocols import NoProposal
 
@@ -73,7 +74,7 @@ def replay(source: RunFolder, target: RunFolder, *, unsandboxed: bool = False) -
     """
     if target.path.exists():
         raise ConfigError(f"{target.path} is there already; delete it, or give another --into")
-    with Ledger.open(source.ledger) as ledger:
+    with source.open_ledger() as ledger:
         config = stored_config(ledger)
         n_indices = _whole_indices(ledger)
         tape = Tape(ledger.events([ModelCalled, CallEnded]), is_replay=True)
@@ -138,8 +139,7 @@ def _whole_indices(ledger: Ledger) -> int:
     Raises:
         ConfigError: none was.
     """
-    done = finished(ledger.state())
-    n = next(index for index in range(len(done) + 1) if index not in done)
+    n = Tally(ledger).refresh().n_whole
     if n == 0:
         raise ConfigError("this run has finished no candidate yet: there is nothing to replay")
     return n

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
 from dataclasses import dataclass
 
 from move37.campaign.workshop import Workshop
@@ -43,7 +42,7 @@ def searched_at(state: State, candidate_id: str, level: int) -> list[Trial]:
     """Return a candidate's search trials at one rung, failed ones included."""
     return [
         t
-        for t in state.trials.get(candidate_id, ())
+        for t in state.trials_of(candidate_id)
         if t.spec.stage is Stage.SEARCH and t.spec.rung == level
     ]
 
@@ -141,27 +140,6 @@ def last_curve(entry: Entry) -> tuple[tuple[int, float], ...]:
     return ()
 
 
-def longest_training_seconds(state: State, candidate_id: str | None = None) -> float:
-    """Return the wall clock of the longest training so far, over all its rungs; 0 without one.
-
-    Trainings at a larger scale do not count.
-
-    Args:
-        state: what is known.
-        candidate_id: look at this candidate only; where it never trained, at all.
-    """
-    seconds = defaultdict[tuple[str, Stage, int], float](float)
-    own = state.trials.get(candidate_id, []) if candidate_id else []
-    for trials in [own] if own else state.trials.values():
-        for trial in trials:
-            if trial.spec.stage is Stage.VERIFY:
-                continue
-            if cost := trial.measurement.cost if trial.measurement else trial.cost:
-                key = (trial.spec.candidate_id, trial.spec.stage, trial.spec.seed)
-                seconds[key] += cost.wall_seconds
-    return max(seconds.values(), default=0.0)
-
-
 def confirmation_seconds(workshop: Workshop) -> float:
     """Return the wall clock to end what is in flight and to confirm one candidate after it.
 
@@ -171,7 +149,8 @@ def confirmation_seconds(workshop: Workshop) -> float:
     n_in_flight = max(rung.n_seeds for rung in workshop.preset.rungs)
     n_fresh = 2 * workshop.config.evidence.confirm_seeds_min
     rounds = n_in_flight + 1 + math.ceil(n_fresh / workshop.n_workers)
-    return ALLOWANCE * rounds * longest_training_seconds(workshop.ledger.state())
+    longest = workshop.tally.refresh().longest_training_seconds()
+    return ALLOWANCE * rounds * longest
 
 
 def _last_outcome(entry: Entry) -> tuple[Outcome | None, str]:

@@ -25,10 +25,11 @@ from move37.evidence.effects import Comparison
 from move37.evidence.fitness import FitnessRules, TaskResult, composite_by_name
 from move37.evidence.racing import RacingRules, RungModel, decide
 from move37.evidence.verdicts import after_race
-from move37.memory.contenders import contenders
+from move37.memory.contenders import N_ISLANDS, Contender, contenders
 from move37.memory.journal import Journal
 from move37.memory.novelty import Nearest, nearest, nearest_behaviour
-from move37.memory.selection import TOP_SHARE, choose
+from move37.memory.queries import best_contenders
+from move37.memory.selection import TOP_SHARE, choose, island_of, reads_best
 from move37.memory.state import State
 
 N_REFERENCES = 4
@@ -39,7 +40,7 @@ def choose_parents(workshop: Workshop, state: State, index: int) -> ParentsChose
     """Choose what the next candidate is made from, by the configured selection rule."""
     choice = choose(
         workshop.config.search.selection,
-        contenders(state),
+        possible_parents(workshop, state, index),
         seed=workshop.config.seed,
         index=index,
         n_references=N_REFERENCES,
@@ -47,6 +48,26 @@ def choose_parents(workshop: Workshop, state: State, index: int) -> ParentsChose
     return ParentsChosen(
         index=index, parents=choice.parents, references=choice.references, rule=choice.rule
     )
+
+
+def possible_parents(workshop: Workshop, state: State, index: int) -> Sequence[Contender]:
+    """Return those whom the selection rule must see: the best few, or everyone.
+
+    The best few come from the ledger's projections, so that a choice does not grow dearer with the
+    campaign; the rule chooses the same from either.
+    """
+    rule = workshop.config.search.selection
+    limit = reads_best(rule)
+    if limit is None or workshop.arm(index):  # of two arms, each sees its own
+        return contenders(state)
+    island, lag = island_of(rule, index), workshop.config.search.lag
+    found = best_contenders(
+        workshop.ledger,
+        before_index=index - lag,
+        limit=limit,
+        wanted=None if island is None else lambda i: i % N_ISLANDS == island,
+    )
+    return found if any(c.index < 0 for c in found) else contenders(state)
 
 
 def judge_novelty(state: State, index: int, candidate: Candidate) -> NoveltyJudged:

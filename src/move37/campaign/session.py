@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from move37.campaign import stages
 from move37.campaign.floor import record_floor
-from move37.campaign.loop import finished, search
+from move37.campaign.loop import search
 from move37.campaign.progress import Progress, advance
 from move37.campaign.workshop import Stopped, Workshop
 from move37.core.errors import OutOfFunds
@@ -81,7 +81,8 @@ class Session(threading.Thread):
         if workshop.watch.is_stopped:
             return Ending.STOPPED
         limit = workshop.config.budget.max_candidates
-        all_tried = limit is not None and len(finished(workshop.ledger.state())) >= limit
+        n_finished = len(workshop.tally.refresh().finished)
+        all_tried = limit is not None and n_finished >= limit
         return ending or (Ending.CANDIDATES if all_tried else Ending.BUDGET)
 
 

@@ -213,7 +213,7 @@ def _has_time(workshop: Workshop, *, n_trainings: int = 1, candidate_id: str | N
 
     Of that candidate, if one is named and has trained before.
     """
-    longest = results.longest_training_seconds(workshop.ledger.state(), candidate_id)
+    longest = workshop.tally.refresh().longest_training_seconds(candidate_id)
     rounds = math.ceil(n_trainings / workshop.n_workers)
     return workshop.watch.may_go_on() and workshop.watch.left_seconds >= rounds * longest
 

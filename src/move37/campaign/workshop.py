@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 from move37.campaign.stopping import Stopwatch
@@ -28,6 +29,7 @@ from move37.lab.trials import TrialRequest, run_trial
 from move37.memory.artefacts import Artefacts
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
+from move37.memory.tally import Tally
 from move37.team.models.desk import Desk
 
 PROBE_LIMITS = Limits(wall_seconds=60.0, cpu_seconds=30.0, memory_bytes=2**30)
@@ -75,6 +77,11 @@ class Workshop:
     """Combined search effect of finished candidates by id and level, as far as asked for."""
     noise_folder: Path | None = None
     """Where runs share replicates of their baselines; None: nowhere."""
+
+    @cached_property
+    def tally(self) -> Tally:
+        """What the loop asks at every turn; `refresh` it."""
+        return Tally(self.ledger)
 
     @property
     def n_workers(self) -> int:
@@ -166,9 +173,9 @@ class Workshop:
 
     def forget_lost(self, candidate: Candidate) -> None:
         """Delete the weights of a candidate that was not promoted: nobody goes on from them."""
-        entry = self.ledger.state().candidates[candidate.id]
-        verdict = entry.search_verdict
-        if verdict and verdict.kind is VerdictKind.PROMOTED:
+        entry = self.ledger.state().find(candidate.id)
+        verdict = entry.search_verdict if entry else None
+        if entry is None or (verdict and verdict.kind is VerdictKind.PROMOTED):
             return
         for trial in entry.trials.values():
             if trial.measurement and trial.measurement.weights:

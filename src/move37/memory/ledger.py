@@ -32,11 +32,13 @@ from move37.memory.migrate import open_database, take_turns
 from move37.memory.projections import open_campaign, project
 from move37.memory.record import GENESIS, Record, link, read_row
 from move37.memory.schema import campaigns, events, trials
-from move37.memory.state import State, fold
+from move37.memory.state import Conversation, State, fold
 from move37.memory.verify import Difference, first_difference
 
 PAGE = 500
 """Rows read per transaction, so that a slow reader never holds the log back."""
+
+PASTS = 4  # assumed: a step asks for its own past a few times, and lag is 4
 
 E = TypeVar("E", bound=Event)
 
@@ -51,6 +53,8 @@ class Ledger:
         self._locks = KeyedLocks()
         self._state = State()
         self._state_seq = 0
+        self._pasts: dict[int, State] = {}
+        """By index, what was known before it: valid as long as nothing below it is told."""
         self._state_lock = threading.Lock()
         self.leases: Leases | None = None
         """This driver's claims, where several share the campaign; see `share`."""
@@ -186,15 +190,25 @@ class Ledger:
     def state(self, before_index: int | None = None) -> State:
         """Return what is known; with `before_index`, only what candidates below it produced.
 
-        Cost: folds only the events that came since the last call.
+        Cost: folds only the events that came since the last call; a past that no new event told
+            of is given again.
         """
         with self._state_lock:
             fresh = list(self.records(since=self._state_seq))
             if fresh:
                 self._state = fold((r.event for r in fresh), start=self._state)
                 self._state_seq = fresh[-1].seq + 1
-            state = self._state
-        return state if before_index is None else state.before(before_index)
+                told = [r.event.index for r in fresh if not isinstance(r.event, Conversation)]
+                earliest = min(told, default=self._state_seq)
+                self._pasts = {n: past for n, past in self._pasts.items() if n <= earliest}
+            return self._state if before_index is None else self._past(max(before_index, 0))
+
+    def _past(self, index: int) -> State:
+        if index not in self._pasts:
+            while len(self._pasts) >= PASTS:
+                del self._pasts[next(iter(self._pasts))]
+            self._pasts[index] = self._state.before(index)
+        return self._pasts[index]
 
     def head(self) -> tuple[int, str]:
         """Return the number of events and the last one's hash."""

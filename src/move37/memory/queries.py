@@ -6,7 +6,7 @@ For surfaces, and for whoever need not fold all events. What these say of a ledg
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row, Select, func, literal, select
@@ -139,35 +139,44 @@ def best_contenders(
     *,
     before_index: int | None = None,
     limit: int = 50,
+    wanted: Callable[[int], bool] | None = None,
     with_effects: bool = False,
 ) -> list[Contender]:
     """List the roots and the fittest that may be parents: what rank-based rules choose from.
 
-    Equal to the best of `contenders(ledger.state(before_index))`, but that it does not fold.
+    Equal to the best of `contenders(ledger.state(before_index))`, but that it does not fold. It
+    holds as long as a candidate's index tells of its own candidates only, as campaigns do: a
+    verdict that a later index told about an earlier candidate would count here at once.
 
     Args:
         ledger: of the campaign.
-        before_index: leave out what this and later candidates told.
-        limit: ranks beside the roots; `selection.POOL` is all that any rank-based rule reads.
+        before_index: leave out this and later candidates.
+        limit: ranks beside the roots; see `selection.reads_best`.
+        wanted: says of an index whether its candidates count; an arm, an island.
         with_effects: read each task's effect too, which the `pareto` rule looks at; costs the
             reading of as many events.
     """
     c = candidates.c
-    mine = [c.campaign == ledger.campaign]
-    if before_index is not None:
-        mine.append(c.candidate_index < max(before_index, 0))
+    earlier = candidates.alias("earlier").c
+    first = ~(  # of one proposed twice, the first appearance is the candidate
+        select(earlier.id)
+        .where(earlier.campaign == c.campaign, earlier.id == c.id)
+        .where(earlier.candidate_index < c.candidate_index)
+        .exists()
+    )
     unfit = func.coalesce(c.verdict, "").in_([kind.value for kind in UNFIT])
-    ranked = (
-        select(c.id, c.candidate_index, c.fitness, c.seq)
-        .where(*mine, c.candidate_index >= 0, c.fitness.is_not(None), ~unfit)
-        .order_by(c.fitness.desc(), c.candidate_index)
-        .limit(limit)
+    columns = select(c.id, c.candidate_index, c.fitness).where(c.campaign == ledger.campaign)
+    ranked = columns.where(c.candidate_index >= 0, c.fitness.is_not(None), ~unfit, first).order_by(
+        c.fitness.desc(), c.candidate_index, c.id
     )
-    roots = select(c.id, c.candidate_index, c.fitness, c.seq).where(
-        *mine, c.candidate_index == -1, c.role == "root", ~unfit
-    )
+    if before_index is not None:
+        ranked = ranked.where(c.candidate_index < max(before_index, 0))
+    roots = columns.where(c.candidate_index == -1, c.role == "root", ~unfit)
     with reading(ledger.engine) as connection:
-        rows = [*connection.execute(roots).all(), *connection.execute(ranked).all()]
+        rows = [
+            *connection.execute(roots).all(),
+            *_first(connection, ranked, limit, wanted or (lambda _: True)),
+        ]
         ids = [row.id for row in rows]
         t, k = trials.c, lineage.c
         seeds = _counts(
@@ -199,6 +208,19 @@ def best_contenders(
         )
         for row in rows
     ]
+
+
+def _first(
+    connection: Connection, ranked: Select, limit: int, wanted: Callable[[int], bool]
+) -> list[Row]:
+    """Return the first rows whose index is wanted; reads twice as many each time until it has."""
+    n_read = limit
+    while True:
+        rows = connection.execute(ranked.limit(n_read)).all()
+        found = [row for row in rows if wanted(row.candidate_index)]
+        if len(found) >= limit or len(rows) < n_read:
+            return found[:limit]
+        n_read *= 4
 
 
 def _search_verdicts(connection: Connection, campaign: str, ids: list[str]) -> Sequence[Row]:

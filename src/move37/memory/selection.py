@@ -159,9 +159,7 @@ def islands(
     Candidate n belongs to island n mod `n_islands` and is made from it by `top_ten`; roots belong
     to all. Every `migration_every`-th candidate of an island is made from the next one in the ring.
     """
-    generation, home = divmod(draw.index, n_islands)
-    migrates = generation % migration_every == migration_every - 1
-    island = (home + migrates) % n_islands
+    island = _source_island(draw.index, n_islands, migration_every)
     own = [c for c in pool if c.island in {island, EVERYWHERE}]
     return top_ten(own or pool, draw, rng)
 
@@ -223,6 +221,23 @@ RULES: dict[str, Rule] = {
 refreshed every 50."""
 
 
+_READS = {"top_ten": POOL, "asi_arch": 200 + 2 * POOL, "islands": POOL, "greedy": POOL}
+# asi_arch: below 200 measured it draws from all; up to 50 of the best may be of an unfinished batch
+
+
+def reads_best(rule: str) -> int | None:
+    """Return how many of the best candidates, beside the roots, a rule needs to choose; None: all.
+
+    Given those, of its island where it has islands, it chooses as it would from everyone.
+    """
+    return _READS.get(rule)
+
+
+def island_of(rule: str, index: int) -> int | None:
+    """Return the island that candidate `index` is made from; None where a rule has none."""
+    return _source_island(index, N_ISLANDS, MIGRATION_EVERY) if rule == "islands" else None
+
+
 def rule_by_name(name: str) -> Rule:
     """Return the rule that `SearchConfig.selection` names.
 
@@ -274,6 +289,12 @@ def discounted_bandit(
             losses[pull.arm] += discount**age * (1.0 - pull.reward)
     drawn = {arm: float(rng.beta(wins[arm], losses[arm])) for arm in arms}
     return max(drawn, key=lambda arm: drawn[arm])
+
+
+def _source_island(index: int, n_islands: int, migration_every: int) -> int:
+    generation, home = divmod(index, n_islands)
+    migrates = generation % migration_every == migration_every - 1
+    return (home + migrates) % n_islands
 
 
 def _fitness(c: Contender) -> float:

@@ -207,13 +207,39 @@ class State:
     openings: Mapping[int, tuple[Opening, ...]] = field(default_factory=dict)
     """How each index began: intent, parents, cards; or why there is no candidate."""
     sessions: tuple[Session, ...] = ()
+    places: Mapping[str, tuple[int, ...]] | None = field(default=None, compare=False, repr=False)
+    """Indices that brought in each candidate, in order of appearance; may name some that `entries`
+    has not. Kept from fold to fold, so that a lookup does not grow with the campaign."""
 
     @cached_property
     def candidates(self) -> dict[str, Entry]:
         """Every candidate by id, by rising index; of one proposed twice, the first."""
-        ordered = sorted(self.entries.values(), key=lambda entry: entry.index, reverse=True)
-        first = {entry.id: entry for entry in ordered}
-        return {entry.id: entry for entry in sorted(first.values(), key=lambda e: e.index)}
+        first: dict[str, Entry] = {}
+        for entry in sorted(self.entries.values(), key=lambda entry: entry.index):
+            first.setdefault(entry.id, entry)
+        return first
+
+    def find(self, id_: str) -> Entry | None:
+        """Return one candidate, without making a list of all."""
+        return min(self.appearances(id_), key=lambda entry: entry.index, default=None)
+
+    def appearances(self, id_: str) -> list[Entry]:
+        """Return a candidate's entry, or entries if it was proposed twice, in order."""
+        keys = [(index, id_) for index in self._places.get(id_, ())]
+        return [self.entries[key] for key in keys if key in self.entries]
+
+    def trials_of(self, id_: str) -> list[Trial]:
+        """Return a candidate's finished trials, whichever index ran them."""
+        return [trial for entry in self.appearances(id_) for trial in entry.trials.values()]
+
+    @cached_property
+    def _places(self) -> Mapping[str, tuple[int, ...]]:
+        if self.places is not None:
+            return self.places
+        found: dict[str, tuple[int, ...]] = {}
+        for index, id_ in self.entries:
+            found[id_] = (*found.get(id_, ()), index)
+        return found
 
     @cached_property
     def trials(self) -> dict[str, list[Trial]]:
@@ -291,6 +317,7 @@ class State:
             entries={key: e.before(index) for key, e in self.entries.items() if e.index < index},
             openings={i: opening for i, opening in self.openings.items() if i < index},
             sessions=self.sessions,
+            places=self._places,
         )
 
     def only(self, wanted: Callable[[int], bool]) -> State:
@@ -299,6 +326,7 @@ class State:
             entries={k: e for k, e in self.entries.items() if e.index < 0 or wanted(e.index)},
             openings={i: o for i, o in self.openings.items() if wanted(i)},
             sessions=self.sessions,
+            places=self._places,
         )
 
 
@@ -313,7 +341,7 @@ def fold(events: Iterable[Event], *, start: State | None = None) -> State:
     entries = dict(start.entries)
     openings = dict(start.openings)
     sessions = start.sessions
-    home = {id_: entry.index for id_, entry in start.candidates.items()}
+    places = dict(start._places)  # noqa: SLF001 - of the class above
     for event in events:
         if isinstance(event, Session):
             sessions += (event,)
@@ -322,20 +350,22 @@ def fold(events: Iterable[Event], *, start: State | None = None) -> State:
         elif isinstance(event, Opening):
             openings[event.index] = (*openings.get(event.index, ()), event)
         else:
-            _tell(entries, home, event)
-    return State(entries=entries, openings=openings, sessions=sessions)
+            _tell(entries, places, event)
+    return State(entries=entries, openings=openings, sessions=sessions, places=places)
 
 
-def _tell(entries: dict[tuple[int, str], Entry], home: dict[str, int], event: Event) -> None:
+def _tell(
+    entries: dict[tuple[int, str], Entry], places: dict[str, tuple[int, ...]], event: Event
+) -> None:
     id_ = subject(event) or ""
     key = (event.index, id_)
     if key in entries:
         entries[key] = replace(entries[key], events=(*entries[key].events, event))
     elif candidate := introduces(event):
         entries[key] = Entry(index=event.index, candidate=candidate, events=(event,))
-        home[id_] = min(event.index, home.get(id_, event.index))
-    elif id_ in home:
-        first = entries[home[id_], id_]
+        places[id_] = tuple(dict.fromkeys((*places.get(id_, ()), event.index)))
+    elif known := [(i, id_) for i in places.get(id_, ()) if (i, id_) in entries]:
+        first = entries[min(known)]
         entries[first.index, id_] = replace(first, events=(*first.events, event))
     else:
         raise LedgerError(f"{type(event).__name__} is about candidate {id_!r}, never brought in")
