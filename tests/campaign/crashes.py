@@ -21,8 +21,8 @@ from move37.core.events import CandidateProposed, TrialFinished, TrialStarted
 from move37.memory.ledger import Ledger
 
 VICTIMS = ("driver", "server", "child")
-PATIENCE_SECONDS = 240.0
-GONE_SECONDS = 15.0
+PATIENCE_SECONDS = 900.0  # assumed: a campaign of 20 s takes minutes where ten jobs share two cores
+GONE_SECONDS = 30.0
 
 PRESET = """
 name = "crash"
