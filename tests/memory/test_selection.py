@@ -7,6 +7,7 @@ pool; R2 parents and references are known, distinct and never the same; R3 it wo
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,16 @@ from hypothesis import strategies as st
 
 from move37.core.claims import Effect, Fitness, Verdict, VerdictKind
 from move37.core.errors import ConfigError, UnknownName
-from move37.core.events import CandidateProposed, RootAdded, TrialFinished, VerdictReached
-from move37.memory.contenders import EVERYWHERE, Contender, Pull, contenders, operator_pulls
+from move37.core.events import (
+    CandidateProposed,
+    CandidateStarted,
+    ParentsChosen,
+    ProposalFailed,
+    RootAdded,
+    TrialFinished,
+    VerdictReached,
+)
+from move37.memory.contenders import EVERYWHERE, Contender, Pull, contenders, pulls
 from move37.memory.selection import (
     RULES,
     Choice,
@@ -267,7 +276,7 @@ class TestContenders:
         assert fifth.n_children == 2, "the broken proposal and its repair"
         assert fifth.island == 1
 
-    def test_an_operator_earns_one_for_a_child_that_beats_its_parent(self):
+    def test_a_choice_earns_one_for_a_child_that_beats_its_parent(self):
         def step(index: int, name: str, parent: str, fitness: float | None) -> list:
             child = candidate(name, parent)
             kind = VerdictKind.REJECTED if fitness is None else VerdictKind.EXPLORED
@@ -275,7 +284,15 @@ class TestContenders:
             if fitness is not None:
                 got = Fitness(value=fitness, effect_part=0, task_part=0, judge_part=0)
             return [
-                CandidateProposed(index=index, candidate=child, operator=f"op {name}"),
+                CandidateStarted(index=index, driver="a"),
+                ParentsChosen(
+                    index=index,
+                    parents=(parent,),
+                    references=(),
+                    rule="top_ten",
+                    mode=f"way {name}",
+                ),
+                CandidateProposed(index=index, candidate=child, operator="mutate:decay"),
                 VerdictReached(
                     index=index,
                     candidate_id=child.id,
@@ -286,18 +303,24 @@ class TestContenders:
 
         root = candidate("root").id
         first = candidate("a", root).id
+        failed = ParentsChosen(index=4, parents=(root,), references=(), rule="roots", mode="way e")
         told = [
             *opening(),
             *step(0, "a", root, 0.5),
             *step(2, "c", first, 0.4),
             *step(1, "b", first, 0.6),
             *step(3, "d", first, None),
+            CandidateStarted(index=4, driver="a"),
+            failed,
+            ProposalFailed(index=4, reason="only prose"),
+            CandidateStarted(index=5, driver="a"),
+            replace(failed, index=5),
         ]
-        assert operator_pulls(fold(told)) == (
-            Pull(arm="op b", reward=1.0),
-            Pull(arm="op c", reward=0.0),
-            Pull(arm="op d", reward=0.0),
-        )
+        earned = [("b", 1.0), ("c", 0.0), ("d", 0.0), ("e", 0.0)]  # of a nothing can be said
+        expected = tuple(Pull(arm=f"way {name}", reward=reward) for name, reward in earned)
+        assert pulls(fold(told), lambda chosen: chosen.mode) == expected
+        assert pulls(fold(told), lambda chosen: chosen.mode, most=2) == expected[2:]
+        assert pulls(fold(told), lambda chosen: chosen.model) == ()
 
 
 def test_the_rule_without_memory_takes_roots_only():

@@ -69,6 +69,11 @@ ARMS: dict[str, Arm] = {
             changes={"search": {"selection": "random"}},
         ),
         Arm(
+            name="bandit",
+            purpose="kinds of steps asked for by a bandit, in place of fixed odds",
+            changes={"search": {"operators": "bandit"}},
+        ),
+        Arm(
             name="no_racing",
             purpose="every candidate is trained to the end with every seed",
             changes={"evidence": {"drop_below": 0.0}},

@@ -32,6 +32,7 @@ from move37.team.protocols import (
     Comparison,
     Exhibit,
     LessonHint,
+    Mode,
     NoProposal,
     Study,
 )
@@ -74,11 +75,15 @@ def propose(
     Raises:
         NoProposal: nothing new was found from anybody.
     """
-    *others, last = [parents.parents, *((reference,) for reference in parents.references)]
-    for chosen in others:
+    mode = Mode(parents.mode or Mode.ANY)
+    ways = [(parents.parents, mode)] if mode is not Mode.ANY else []
+    ways += [(parents.parents, Mode.ANY)]
+    ways += [((reference,), Mode.ANY) for reference in parents.references]
+    *others, last = ways
+    for chosen, how in others:
         with contextlib.suppress(NoProposal):
-            return _propose(workshop, state, parents, chosen, cards)
-    return _propose(workshop, state, parents, last, cards)
+            return _propose(workshop, state, parents, chosen, cards, mode=how)
+    return _propose(workshop, state, parents, last[0], cards, mode=last[1])
 
 
 def _propose(
@@ -87,6 +92,8 @@ def _propose(
     parents: ParentsChosen,
     chosen: tuple[str, ...],
     cards: CardsRead,
+    *,
+    mode: Mode,
 ) -> CandidateProposed:
     hits = workshop.library.search(cards.query, limit=N_CARDS)
     lessons = (
@@ -125,6 +132,7 @@ def _propose(
             known_ids=_known_ids(workshop, state, parents.index),
             seed=step_seed(workshop, parents.index, "propose"),
             index=parents.index,
+            mode=mode,
             siblings=shown.siblings_of(workshop, state, parent.id),
             failures=shown.failures(workshop, state),
             baseline=known(workshop, state, state.candidates[workshop.baseline.id]),

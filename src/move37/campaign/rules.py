@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from move37.campaign import results
+from move37.campaign import bandits, results
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import Fitness
@@ -31,22 +31,30 @@ from move37.memory.novelty import Nearest, nearest, nearest_behaviour
 from move37.memory.queries import best_contenders
 from move37.memory.selection import TOP_SHARE, choose, island_of, reads_best
 from move37.memory.state import State
+from move37.team.protocols import Mode
 
 N_REFERENCES = 4
 MIN_RIVALS = 3  # assumed: with fewer finished candidates the bar is the baseline itself
 
 
 def choose_parents(workshop: Workshop, state: State, index: int) -> ParentsChosen:
-    """Choose what the next candidate is made from, by the configured selection rule."""
+    """Choose what the next candidate is made from, how, and by which model, as configured."""
+    mode = bandits.choose_mode(workshop.config, state, index)
     choice = choose(
         workshop.config.search.selection,
         possible_parents(workshop, state, index),
         seed=workshop.config.seed,
         index=index,
+        n_parents=2 if mode == Mode.RECOMBINE else 1,
         n_references=N_REFERENCES,
     )
     return ParentsChosen(
-        index=index, parents=choice.parents, references=choice.references, rule=choice.rule
+        index=index,
+        parents=choice.parents,
+        references=choice.references,
+        rule=choice.rule,
+        mode=mode,
+        model=bandits.choose_model(workshop.config, state, index),
     )
 
 

@@ -16,7 +16,7 @@ from move37.campaign.stopping import Stopwatch
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig
 from move37.core.errors import ReplyError, UnknownName
-from move37.core.events import CallEnded, CallJudged, ModelCalled
+from move37.core.events import CallEnded, CallJudged, ModelCalled, ParentsChosen
 from move37.core.team import Allowance, Role, TeamConfig
 from move37.memory.artefacts import Artefacts
 from move37.memory.ledger import Ledger
@@ -102,8 +102,16 @@ def open_desk(
         make_model=make_model,
         tape=tape,
         choose_effort=effort_chooser(config, ledger),
+        choose_model=lambda role, index: chosen_model(ledger, role, index),
         is_stopped=lambda: watch.is_stopped,
     )
+
+
+def chosen_model(ledger: Ledger, role: Role, index: int) -> str:
+    """Return the model that was chosen for an index; empty: none was, or not for this role."""
+    if role is not Role.RESEARCHER:
+        return ""
+    return next((e.model for e in ledger.at_index(ParentsChosen, index)), "")
 
 
 def make_team(config: TeamConfig, desk: Desk | None = None) -> Team:

@@ -36,6 +36,8 @@ class Branch:
 def branches(state: State, *, most: int, start: str | None = None) -> Iterator[Branch]:
     """Draw the lineage along first parents, the best child first, at most so many lines.
 
+    A crossover's line names its other parent.
+
     Each line that fits is drawn whole; where children do not fit, one line says how many.
     Cost: linear in the candidates, and a sort of each family.
     """
@@ -97,6 +99,8 @@ def _branch(entry: Entry, lead: str) -> Branch:
         is_root = verdict.kind is VerdictKind.EXPLORED and entry.role == "root"
         words = "root" if is_root else f"{verdict.kind}{effect}"
         kind = str(verdict.kind)
+    if entry.role == "proposed" and (others := entry.candidate.parents[1:]):
+        words += f", with {' and '.join(others)}"
     return Branch(lead=lead, id=entry.id, name=entry.candidate.idea.name, words=words, kind=kind)
 
 

@@ -155,6 +155,14 @@ class SearchConfig(_Section):
 
     selection: str = "top_ten"
     """Name of a rule in memory/selection.py."""
+    operators: Literal["drawn", "bandit"] = "drawn"
+    """Who says which kind of step comes next (refine, leap, recombine, simplify): fixed odds, or a
+    bandit that asks more often for what has lately beaten its parent."""
+    crossovers: Annotated[float, Field(ge=0, le=0.9)] = 0.0
+    """Share of candidates that are asked to join two chosen parents, beside the crossovers with a
+    reference that the Researcher draws itself."""
+    models: Literal["turn", "bandit"] = "turn"
+    """Which of a team's models proposes: each in turn, or by a bandit over them."""
     lag: PositiveInt = 4
     """Candidate n is proposed from the results of candidates 0..n-lag-1 only, however many workers
     there are: so the same seed gives the same campaign."""

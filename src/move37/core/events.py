@@ -93,6 +93,10 @@ class ParentsChosen:
     parents: tuple[str, ...]
     references: tuple[str, ...]
     rule: str
+    mode: str = ""
+    """Kind of step that is asked for (`team.protocols.Mode`); empty: the Researcher draws one."""
+    model: str = ""
+    """Name in the team of the model that is asked; empty: the one whose turn it is."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from move37.core.claims import VerdictKind
+from move37.core.events import ParentsChosen
 from move37.memory.lineage import Lineage
 from move37.memory.state import Entry, State
 
@@ -13,6 +14,7 @@ N_ISLANDS = 4
 EVERYWHERE = -1
 """The island of roots."""
 
+MOST_PULLS = 400  # of older ones 0.95**400, a billionth, would count
 UNFIT = frozenset({VerdictKind.REJECTED, VerdictKind.REFUTED})
 
 
@@ -34,7 +36,7 @@ class Contender:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Pull:
-    """One use of an operator and what came of it."""
+    """One choice of an arm (a kind of step, a model) and what came of it."""
 
     arm: str
     reward: float
@@ -62,23 +64,43 @@ def contenders(state: State, *, n_islands: int = N_ISLANDS) -> tuple[Contender, 
     )
 
 
-def operator_pulls(state: State) -> tuple[Pull, ...]:
-    """List each finished proposal's operator; the reward is 1 where it beat its first parent.
+def pulls(
+    state: State, arm: Callable[[ParentsChosen], str], *, most: int = MOST_PULLS
+) -> tuple[Pull, ...]:
+    """List the last finished choices of an arm, oldest first; 1 where it beat its first parent.
 
-    A proposal without a fitness (rejected, crashed, a repeat) earned 0. Against a parent without a
-    fitness (an unmeasured root) nothing can be said, and the proposal is left out.
+    An index that brought no candidate, or one without a fitness (rejected, crashed, a repeat,
+    dropped on the way), earned 0. Against a parent without a fitness (an unmeasured root) nothing
+    can be said, and the index is left out.
+
+    Args:
+        state: what is known.
+        arm: what was chosen there; empty: nothing, the index is left out.
+        most: how many of the newest choices.
     """
-    pulls = []
-    for entry in sorted(state.entries.values(), key=lambda entry: entry.index):
-        if entry.role != "proposed" or entry.verdict is None:
-            continue
-        parent = state.candidates.get(next(iter(entry.candidate.parents), ""))
-        if entry.fitness is None:
-            pulls.append(Pull(arm=entry.operator, reward=0.0))
-        elif parent is not None and parent.fitness is not None:
-            better = entry.fitness.value > parent.fitness.value
-            pulls.append(Pull(arm=entry.operator, reward=float(better)))
-    return tuple(pulls)
+    chosen = {
+        index: arm(event)
+        for index, opening in state.openings.items()
+        for event in opening
+        if isinstance(event, ParentsChosen) and arm(event) and index in state.finished
+    }
+    newest = sorted(chosen)[-most:]
+    proposed = {e.index: e for e in state.entries.values() if e.role == "proposed"}
+    found = []
+    for index in newest:
+        reward = _reward(state, proposed.get(index))
+        if reward is not None:
+            found.append(Pull(arm=chosen[index], reward=reward))
+    return tuple(found)
+
+
+def _reward(state: State, entry: Entry | None) -> float | None:
+    if entry is None or entry.fitness is None:
+        return 0.0
+    parent = state.find(next(iter(entry.candidate.parents), ""))
+    if parent is None or parent.fitness is None:
+        return None
+    return float(entry.fitness.value > parent.fitness.value)
 
 
 def _may_be_parent(entry: Entry) -> bool:

@@ -73,6 +73,7 @@ class Desk:
         tape: of a replay: nothing else answers.
         make_model: gives the model of a conversation; default: the providers'.
         choose_effort: chooses within a role's range, once per conversation.
+        choose_model: names the model that plays a role for a candidate; empty: whose turn it is.
         is_stopped: asked while waiting.
     """
 
@@ -86,6 +87,7 @@ class Desk:
         tape: Tape | None = None,
         make_model: MakeModel | None = None,
         choose_effort: ChooseEffort = middle_effort,
+        choose_model: Callable[[Role, int], str] = lambda _role, _index: "",
         is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         earlier = tuple(earlier)
@@ -101,6 +103,7 @@ class Desk:
         default: MakeModel = nobody if self.tape.is_replay else self._providers
         self.make_model = make_model or default
         self.choose_effort = choose_effort
+        self._choose_model = choose_model
         self.is_stopped = is_stopped
         self._numbers: dict[tuple[int, Role], int] = {}
         self._lock = threading.Lock()
@@ -114,7 +117,7 @@ class Desk:
         )
 
     def seat(self, role: Role, *, index: int, model: str | None = None) -> Seat:
-        """Return a seat for a candidate: of a model by name, else of the one whose turn it is.
+        """Return a seat for a candidate: of a model by name, else of the chosen one or in turn.
 
         Raises:
             UnknownName: no model of this name may play the role.
@@ -122,7 +125,7 @@ class Desk:
         names = self.config.models_of(role)
         if not names:
             raise ConfigError(f"no model may play {role}: add a section [models.NAME] to the team")
-        chosen = model or names[max(index, 0) % len(names)]
+        chosen = model or self._choose_model(role, index) or names[max(index, 0) % len(names)]
         if chosen not in names:
             raise UnknownName.of(f"model for {role}", chosen, names)
         return Seat(self, role=role, index=index, name=chosen, model=self.config.models[chosen])

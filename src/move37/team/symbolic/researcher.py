@@ -116,7 +116,7 @@ def _vary(
     attempt: int,
 ) -> tuple[Variation | None, KnownCandidate | None]:
     """Return one variation and, for a crossover, whom it took from. Later attempts go farther."""
-    if mode is Mode.RECOMBINE and brief.references:
+    if mode is Mode.RECOMBINE and (brief.references or len(brief.parents) > 1):
         return _recombine(description, brief, rng)
     if mode is Mode.SIMPLIFY:
         return _simplify(description, rng, odds), None
@@ -152,7 +152,7 @@ def _adopt(description: Description, brief: Brief, rng: random.Random) -> Variat
 def _recombine(
     description: Description, brief: Brief, rng: random.Random
 ) -> tuple[Variation | None, KnownCandidate | None]:
-    donor = rng.choice(brief.references)
+    donor = brief.parents[1] if len(brief.parents) > 1 else rng.choice(brief.references)
     other = own_description(donor.candidate)
     if other is None:
         return None, None
