@@ -14,15 +14,11 @@ from rich.console import Console
 
 from move37.campaign.assemble import RunFolder, open_workshop, read_layer, stored_config
 from move37.campaign.estimate import SPREAD, Estimate, estimate
-from move37.campaign.lookup import find_entry
 from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import Ending, work
 from move37.campaign.settings import load_campaign, load_preset
 from move37.campaign.tables import (
-    cost_of,
-    cost_words,
-    effect_words,
     escape_markup,
     estimate_table,
     gallery_entries,
@@ -31,7 +27,6 @@ from move37.campaign.tables import (
     print_gallery,
     probe_table,
     progress_table,
-    published_lines,
 )
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
@@ -232,43 +227,6 @@ def show_gallery(ledger: Ledger, *, as_json: bool) -> None:
             if e.verdict
         ]
     )
-
-
-def show_candidate(ledger: Ledger, prefix: str, *, source_only: bool) -> None:
-    """Print one candidate.
-
-    Raises:
-        UnknownName: no candidate, or several, begin with `prefix`.
-    """
-    entry = find_entry(ledger.state(), prefix)
-    if source_only:
-        sys.stdout.write(entry.candidate.source)
-        return
-    console = Console()
-    idea = entry.candidate.idea
-    console.print(f"[bold]{entry.id}[/] {escape_markup(idea.name)}   ({entry.role})")
-    for label, text in (
-        ("motivation", idea.motivation),
-        ("mechanism", idea.mechanism),
-        ("made from", ", ".join(entry.candidate.parents)),
-        ("by", f"{entry.candidate.author} {entry.operator}"),
-        ("lesson", entry.lesson.text if entry.lesson else ""),
-    ):
-        if text:
-            lines = "\n    ".join(map(escape_markup, text.splitlines()))
-            console.print(f"[dim]{label}[/] {lines}", highlight=False)
-    for label, text in published_lines(entry):
-        console.print(f"[dim]{label}[/] {escape_markup(text)}", highlight=False)
-    if entry.verdict:
-        console.print(
-            f"[dim]verdict[/] {entry.verdict.kind}: {escape_markup(entry.verdict.reason)}"
-        )
-        for task, effect in (entry.verdict.task_effects or {}).items():
-            console.print(f"  {task:22} {effect_words(effect)}  ({effect.n_pairs} seeds)")
-    if words := cost_words(cost_of(ledger.state(), entry)):
-        console.print(f"[dim]cost[/] {words}", highlight=False)
-    if entry.probes:
-        console.print(probe_table(entry.probes))
 
 
 def check_layer(

@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 from move37.core.errors import UnknownName
 from move37.memory.state import Entry, State
 
+MOST_NAMED = 8
+"""Candidates in a message."""
+MOST_COMPARED = 20_000
+"""Names that nearness is looked for in: difflib takes about 50 us each."""
+MOST_LETTERS = 48
 
-def find_entry(state: State, prefix: str) -> Entry:
-    """Return the one candidate that is meant.
+
+def find_entry(state: State, asked: str) -> Entry:
+    """Return the one candidate that is meant: by id, `#` and number elsewhere, or exact name.
 
     Raises:
         UnknownName: none is, or several are; those that could be are named.
     """
     candidates = state.candidates
-    matches = [entry for id_, entry in candidates.items() if id_.startswith(prefix)]
-    if len(matches) != 1 and prefix.startswith("#"):
-        label = prefix[1:]
-        matches = [e for e in candidates.values() if e.published and e.published.label == label]
-    if len(matches) != 1:
-        raise UnknownName.of("single candidate", prefix, [e.id for e in matches] or candidates)
-    return matches[0]
+    if not candidates:
+        raise UnknownName(
+            f"no single candidate {_shown(asked)!r}: this run has no candidate yet; begin it, or "
+            "go on with it: move37 run --name NAME"
+        )
+    wanted = asked.strip()
+    matches = [e for id_, e in candidates.items() if wanted and id_.startswith(wanted.lower())]
+    if not matches:
+        matches = [e for e in candidates.values() if wanted in _spellings(e)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UnknownName(
+            f"no single candidate {_shown(asked)!r}: {len(matches)} are called so: "
+            f"{_listed(matches)}; give more digits of the id"
+        )
+    raise UnknownName(
+        f"no single candidate {_shown(asked)!r} among {len(candidates)}; nearest: "
+        f"{_listed(_near(wanted, candidates.values()))}; move37 tree lists all"
+    )
+
+
+def _spellings(entry: Entry) -> tuple[str, ...]:
+    published = entry.published
+    labels = (f"#{published.label}", published.display_name) if published else ()
+    return (entry.candidate.idea.name, *labels)
+
+
+def _near(asked: str, entries: Iterable[Entry]) -> list[Entry]:
+    """Return the candidates whose id or name is most alike; without any, the newest."""
+    by_name: dict[str, Entry] = {}
+    for entry in entries:
+        for spelling in (entry.id, entry.id[: max(4, len(asked))], *_spellings(entry)):
+            by_name.setdefault(spelling.lower()[:MOST_LETTERS], entry)
+    names = list(by_name)[-MOST_COMPARED:]
+    found = difflib.get_close_matches(asked.lower()[:MOST_LETTERS], names, n=MOST_NAMED)
+    near = {by_name[name].id: by_name[name] for name in found}
+    return list(near.values()) or list({e.id: e for e in by_name.values()}.values())[-MOST_NAMED:]
+
+
+def _listed(entries: list[Entry]) -> str:
+    words = ", ".join(f"{e.id} ({_shown(e.candidate.idea.name)})" for e in entries[:MOST_NAMED])
+    more = len(entries) - MOST_NAMED
+    return f"{words} and {more} more" if more > 0 else words
+
+
+def _shown(text: str) -> str:
+    """Return hostile text for one line of a message."""
+    clean = "".join(c if c.isprintable() else "�" for c in text[:MOST_LETTERS])
+    return clean if len(text) <= MOST_LETTERS else f"{clean}…"

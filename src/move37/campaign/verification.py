@@ -14,11 +14,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from move37.campaign.larger import Larger, best_rate
+from move37.campaign.lookup import find_entry
 from move37.campaign.workshop import CAMPAIGN, Stopped, Workshop, derive_seed
 from move37.core.candidate import Candidate
 from move37.core.claims import Verdict, VerdictKind
 from move37.core.config import Preset
-from move37.core.errors import ConfigError, UnknownName
+from move37.core.errors import ConfigError
 from move37.core.events import CampaignStarted, RootAdded, VerdictReached
 from move37.core.trial import Outcome, Stage, Trial, TrialSpec
 from move37.evidence.effects import Comparison, compare
@@ -89,12 +90,7 @@ def entry_of(state: State, prefix: str) -> Entry:
         UnknownName: none, or several.
         ConfigError: it never was in the gallery.
     """
-    matches = [e for id_, e in state.candidates.items() if id_.startswith(prefix)]
-    if len(matches) != 1:
-        raise UnknownName.of(
-            "single candidate", prefix, [e.id for e in matches] or state.candidates
-        )
-    (entry,) = matches
+    entry = find_entry(state, prefix)
     if entry.verdict is None or entry.verdict.kind not in MAY_BE_VERIFIED:
         standing = entry.verdict.kind if entry.verdict else "unfinished"
         raise ConfigError(

@@ -48,17 +48,24 @@ def gallery(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = F
 def show(
     candidate: Annotated[str, typer.Argument(help="Candidate id, or its first digits.")],
     name: Annotated[str, typer.Option("--run", help="Name of the run.")] = "first",
-    source: Annotated[bool, typer.Option(help="Print only the source.")] = False,
+    source: Annotated[bool, typer.Option("--source", help="Print only the source.")] = False,
+    html: Annotated[Path | None, typer.Option(help="Write the card as one page.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Write the data-flow diagram.")] = None,
     runs: Runs = Path("runs"),
+    as_json: AsJson = False,
 ) -> None:
-    """Show one candidate: idea, effects, probes, lineage, lesson; or its code.
+    """Show one candidate's card: how it works, effects, cost, probes, lineage, proof; or its code.
 
-    Example: move37 show 3f2a --source > layer.py
+    Example: move37 show 3f2a --html card.html
     """
-    from move37.campaign.commands import show_candidate
+    from move37.campaign.card_verbs import show_card, show_source
 
     with open_ledger(name, runs) as ledger:
-        show_candidate(ledger, candidate, source_only=source)
+        if source:
+            show_source(ledger, candidate)
+            return
+        folder = run_folder(name, runs)
+        show_card(ledger, folder, candidate, html=html, svg=svg, as_json=as_json)
 
 
 @app.command()
