@@ -61,6 +61,8 @@ def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
     ours, theirs = state.trials.get(entry.id, []), state.trials.get(baseline, [])
     known = state.candidates.get(baseline)
     last = entry.verdict
+    lineage = Lineage(state.parents)
+    children = lineage.children(entry.id)
     return Card(
         id=entry.id,
         name=idea.name,
@@ -80,7 +82,9 @@ def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
         cost_exponent=(entry.probes.cost_exponent or None) if entry.probes else None,
         trials=tuple(_trainings(ours)),
         probes=entry.probes,
-        **_relatives(state, entry),
+        ancestors=tuple(_relative(state, id_) for id_ in _ancestors(lineage, entry.id)),
+        children=tuple(_relative(state, id_) for id_ in children[:MAX_RELATIVES]),
+        n_children=len(children),
         origins=tuple(_origins(state, entry, _card_titles(ledger))),
         quality=entry.quality,
         novelty=entry.novelty.reason if entry.novelty else "",
@@ -184,16 +188,10 @@ def _trainings(trials: Sequence[Trial]) -> list[CostRow]:
     return rows
 
 
-def _relatives(state: State, entry: Entry) -> dict[str, object]:
-    lineage = Lineage(state.parents)
-    line = lineage.line(entry.id)[1:]
-    others = [p for p in lineage.parents(entry.id) if p not in line]
-    children = lineage.children(entry.id)
-    return {
-        "ancestors": tuple(_relative(state, id_) for id_ in [*line, *others][:MAX_RELATIVES]),
-        "children": tuple(_relative(state, id_) for id_ in children[:MAX_RELATIVES]),
-        "n_children": len(children),
-    }
+def _ancestors(lineage: Lineage, id_: str) -> list[str]:
+    line = lineage.line(id_)[1:]
+    others = [p for p in lineage.parents(id_) if p not in line]
+    return [*line, *others][:MAX_RELATIVES]
 
 
 def _relative(state: State, id_: str) -> Relative:

@@ -23,6 +23,7 @@ from move37.memory.ledger import Ledger
 
 MOST_EVENTS = 12
 """Of the proof, in the terminal; the page has all."""
+SIGNS: dict[bool | None, str] = {True: "held", False: "did not hold", None: "open"}
 LARGE = 4
 """Events at the start and end of a long list."""
 
@@ -140,7 +141,7 @@ def _print_effects(console: Console, card: Card) -> None:
         for heading in ("task", "declared", "confidence", "measured", "on", "sign"):
             table.add_column(heading)
         for row in card.predictions:
-            sign = {True: "held", False: "did not hold"}.get(row.held, "open")
+            sign = SIGNS[row.held]
             table.add_row(
                 escape_markup(row.task), f"{row.declared:+.2f}", f"{row.confidence:.0%}",
                 _effect(row.measured), row.measured_on, sign,

@@ -9,7 +9,8 @@ from typing import Any
 from rich.console import Console
 
 from move37.campaign.assemble import RunFolder, open_workshop, read_layer
-from move37.campaign.commands import UNSANDBOXED, report_run, settle, show_candidate
+from move37.campaign.card_verbs import show_card
+from move37.campaign.commands import UNSANDBOXED, report_run, settle
 from move37.campaign.outside import GivenResearcher
 from move37.campaign.screen import Screen
 from move37.campaign.session import work
@@ -52,7 +53,7 @@ def propose_layer(
                 f"run {config.name!r} has no time left to try a layer; give it more than "
                 f"{config.budget.wall_seconds:g} s in all with --budget"
             )
-        show_candidate(workshop.ledger, candidate.id, source_only=False)
+        show_card(workshop.ledger, folder, candidate.id)
         console.print(f"report: {report_run(workshop.ledger, folder)}", soft_wrap=True)
     return candidate.id
 
