@@ -204,7 +204,7 @@ def test_verify_says_that_the_ledger_holds(visit):
     """B1."""
     visit.see("first/ledger")
     visit.page.click("#verify")
-    visit.page.wait_for_selector("p.good:has-text('verifies')")
+    visit.page.wait_for_selector(".good:has-text('verifies')")
 
 
 def test_the_theme_changes_and_is_remembered(visit):

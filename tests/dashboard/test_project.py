@@ -26,17 +26,19 @@ from watched_runs import (
     write,
 )
 
+from move37.campaign.folder import RunFolder
 from move37.dashboard.details import MAX_DIFF_LINES, difference
 from move37.dashboard.project import Point, clip_ends, duration, thinned, without_circles
 from move37.dashboard.reader import Reader
 from move37.dashboard.terminal import screen, sparkline
-from move37.dashboard.watched import Watched, read_overview
+from move37.dashboard.watched import Watch, Watched
 
 
 def seen(tmp_path, events, *, later: float = 0.0):
-    reader = Reader(write(tmp_path / "first", events))
+    write(tmp_path / "first", events)
+    reader = Reader(RunFolder(path=tmp_path / "first"))
     try:
-        return read_overview(reader, now=time.time() + later)
+        return Watch(reader).overview(now=time.time() + later)
     finally:
         reader.close()
 
@@ -81,7 +83,7 @@ def test_time_left_is_what_the_budget_holds_less_the_open_session(tmp_path):
 def test_thinning_keeps_every_record_and_every_test():
     """V3."""
     points = [
-        Point(id=str(k), name="", order=k, minutes=0.0, kind="explored",
+        Point(id=str(k), name="", order=k, kind="explored",
               effect=float(k % 97) + (k == 4001) * 500, low=0.0, high=0.0,
               fresh=(1.0, 0.0, 2.0) if k == 5003 else None)
         for k in range(10_000)
@@ -171,7 +173,7 @@ def test_durations_are_said_in_words():
 def test_the_history_of_the_best_never_falls(tmp_path):
     """V1."""
     points = tuple(
-        Point(id="", name="", order=k, minutes=0, kind="explored", effect=e, low=e, high=e)
+        Point(id="", name="", order=k, kind="explored", effect=e, low=e, high=e)
         for k, e in enumerate([1.0, -3.0, 2.0, 0.0])
     )
     line = sparkline(points)

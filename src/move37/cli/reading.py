@@ -22,13 +22,12 @@ def status(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = Fa
     from move37.campaign.tables import imported_from, print_gallery
     from move37.dashboard.terminal import show_once
 
-    file = run_folder(name, runs).ledger
     with open_ledger(name, runs) as ledger:
-        if as_json or imported_from(ledger) or not file.is_file():
+        if as_json or imported_from(ledger):
             show_status(ledger, as_json=as_json)
             return
         console = Console()
-        show_once(file, console)
+        show_once(run_folder(name, runs), console)
         print_gallery(console, ledger)
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from move37.cli.shared import Name, Runs, app, run_folder
-from move37.core.errors import ConfigError
 
 
 @app.command()
@@ -21,7 +20,7 @@ def watch(name: Name = "first", runs: Runs = Path("runs")) -> None:
 
     from move37.dashboard.terminal import watch as watch_run
 
-    watch_run(_file(name, runs), Console())
+    watch_run(run_folder(name, runs), Console())
 
 
 @app.command()
@@ -44,15 +43,5 @@ def dashboard(
     from move37.dashboard.serving import serve
 
     if name is not None:
-        _file(name, runs)
+        run_folder(name, runs)
     serve(runs, name, host=host, port=port, browser=browser, with_parent=with_parent)
-
-
-def _file(name: str, runs: Path) -> Path:
-    file = run_folder(name, runs).ledger
-    if not file.is_file():
-        raise ConfigError(
-            f"the ledger of run {name!r} is on a database server; the page and move37 watch read "
-            "SQLite ledgers only: use move37 status, show and report"
-        )
-    return file

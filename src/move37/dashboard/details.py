@@ -16,12 +16,13 @@ View = dict[str, Any]
 MAX_DIFF_LINES = 3_000
 MAX_CURVES = 12
 CONTEXT = 3
-ROLES = ("researcher", "engineer", "analyst", "judge")
+MAX_USERS = 40
+MAX_READS = 40
 
 
 def candidate(
     *, node: Row, history: Sequence[Row], trials: Sequence[Row], relatives: Mapping[str, Row],
-    children: Sequence[Row], rivals: Mapping[str, Sequence[Row]],
+    children: Sequence[Row], rivals: Mapping[str, Sequence[Row]], baseline: str,
 ) -> View:  # fmt: skip
     """Return everything about one candidate.
 
@@ -32,6 +33,7 @@ def candidate(
         relatives: rows of parents and of the sources of its elements, by id.
         children: rows of the candidates made from it.
         rivals: name -> finished trials of the baseline and the parent, for the curves.
+        baseline: the baseline's name.
     """
     born = next((r for r in history if "candidate" in r["body"]), None)
     own = born["body"]["candidate"] if born else {}
@@ -60,6 +62,7 @@ def candidate(
         "trials": [_trial(r) for r in trials],
         "cost": _cost(trials),
         "curves": curves(node["name"] or node["id"], trials, rivals),
+        "baseline": baseline,
         "calls": [_call(c) for c in told["ModelCalled"]],
         "proof": [{k: r[k] for k in ("seq", "time", "kind", "hash")} for r in history],
     }
@@ -111,7 +114,7 @@ def _cost(trials: Sequence[Row]) -> View:
 def _call(event: Row) -> View:
     wanted = (
         "role", "model", "family", "effort", "outcome", "reason", "input_tokens", "output_tokens",
-        "dollars", "is_priced", "seconds", "request", "reply", "turn", "seq",
+        "dollars", "is_priced", "seconds", "turn", "seq", "call_id",
     )  # fmt: skip
     return {key: event.get(key) for key in wanted}
 
@@ -190,80 +193,12 @@ def gallery(
     return sorted(cards, key=lambda c: -(c["effect"] or {}).get("mean", 0.0))
 
 
-def team(config: Row, authors: Mapping[str, Mapping[str, int]], calls: Sequence[Row],
-         judged: Sequence[Row], lessons: Sequence[Row]) -> View:  # fmt: skip
-    """Return who works, what each was asked, what it cost, and how often it was right."""
-    models: dict[tuple[str, str], View] = {}
-    for row in calls:
-        call = row["body"]
-        entry = models.setdefault(
-            (call["role"], call["model"]),
-            {"role": call["role"], "model": call["model"], "family": call["family"], "n": 0,
-             "replied": 0, "input_tokens": 0, "output_tokens": 0, "dollars": 0.0, "seconds": 0.0,
-             "unpriced": 0},
-        )  # fmt: skip
-        entry["n"] += 1
-        entry["replied"] += call["outcome"] == "replied"
-        for key in ("input_tokens", "output_tokens", "dollars", "seconds"):
-            entry[key] += call[key]
-        entry["unpriced"] += not call["is_priced"]
-    held = [
-        r["body"]["prediction_held"] for r in lessons if r["body"]["prediction_held"] is not None
-    ]
-    return {
-        "roles": _seats(config.get("team") or {}),
-        "authors": {name: dict(kinds) for name, kinds in authors.items()},
-        "models": list(models.values()),
-        "efforts": efforts(calls, judged),
-        "predictions": {"n": len(held), "held": sum(held)},
-        "spend": _spend(calls),
-    }
-
-
-def _seats(team: Row) -> dict[str, str]:
-    """Return who plays what, in words; the control arm only where there is another."""
-    seats = {role: str(team.get(role, "symbolic")) for role in ROLES}
-    for name, model in (team.get("models") or {}).items():
-        seats[f"model {name!r}"] = f"{model.get('provider', '')}: {model.get('model', '')}"
-    if team.get("models"):
-        seats["of the candidates are the symbolic team's"] = f"{team.get('control_share', 0):.0%}"
-    return seats
-
-
-def efforts(calls: Sequence[Row], judged: Sequence[Row]) -> list[View]:
-    """Return, by role, effort and measure, how often answers turned out well."""
-    effort_of = {r["body"]["call_id"]: r["body"]["effort"] for r in calls}
-    tokens: dict[str, int] = defaultdict(int)
-    for row in calls:
-        tokens[row["body"]["call_id"]] += row["body"]["output_tokens"]
-    groups: dict[tuple[str, str, str], list[tuple[bool, int]]] = defaultdict(list)
-    for row in judged:
-        body = row["body"]
-        effort = effort_of.get(body["call_id"], "not known")
-        groups[body["role"], body["measure"], effort].append(
-            (body["success"], tokens[body["call_id"]])
-        )
-    return [
-        {"role": role, "measure": measure, "effort": effort, "n": len(group),
-         "success": fmean(s for s, _ in group), "tokens": fmean(t for _, t in group)}
-        for (role, measure, effort), group in sorted(groups.items())
-    ]  # fmt: skip
-
-
-def _spend(calls: Sequence[Row]) -> list[list[float]]:
-    total, points = 0.0, []
-    for row in calls:
-        total += row["body"]["dollars"]
-        points.append([row["time"] / 1e6, total])
-    step = max(1, len(points) // 400)
-    return points[::step] + points[-1:]
-
-
 def cognition(
     cards: Sequence[Any],
     reads: Sequence[Row],
     elements: Sequence[Row],
     effects: Mapping[str, float],
+    names: Mapping[str, str],
 ) -> View:
     """Return every card with where it was offered, who used it, and how those fared.
 
@@ -272,6 +207,7 @@ def cognition(
         reads: CardsRead events.
         elements: id and declared elements of every candidate.
         effects: candidate -> effect, where there is one.
+        names: candidate -> name.
     """
     offered: dict[str, int] = defaultdict(int)
     for row in reads:
@@ -285,31 +221,49 @@ def cognition(
             if element.get("origin") == "card" and row["id"] not in users[element["source"]]:
                 users[element["source"]].append(row["id"])
     known = [
-        {**_card(card), "offered": offered.get(card.id, 0), **_use(users.get(card.id, []), effects)}
+        {
+            **_card(card),
+            "offered": offered.get(card.id, 0),
+            **_use(users.get(card.id, []), effects, names),
+        }
         for card in cards
     ]
     lost = sorted(set(users) - {card.id for card in cards})
     known += [
         {"id": id_, "title": "(not among the shipped cards)", "claim": "", "when": "", "year": 0,
-         "link": "", "mechanism": "", "offered": offered.get(id_, 0), **_use(users[id_], effects)}
+         "link": "", "mechanism": "", "offered": offered.get(id_, 0),
+         **_use(users[id_], effects, names)}
         for id_ in lost
     ]  # fmt: skip
-    mean = fmean(effects.values()) if effects else None
     return {
         "cards": sorted(known, key=lambda c: (-c["used"], -c["offered"], c["id"])),
         "origins": dict(origins),
         "n_reads": len(reads),
-        "mean_effect": mean,
+        "reads": [
+            {
+                "index": r["candidate_index"],
+                "query": r["body"]["query"][:400],
+                "cards": r["body"]["cards"],
+            }
+            for r in reversed(reads[-MAX_READS:])
+        ],
+        "mean_effect": fmean(effects.values()) if effects else None,
     }
 
 
-def _use(users: Sequence[str], effects: Mapping[str, float]) -> View:
-    found = [effects[id_] for id_ in users if id_ in effects]
+def _use(users: Sequence[str], effects: Mapping[str, float], names: Mapping[str, str]) -> View:
+    used = set(users)
+    theirs = [effects[id_] for id_ in users if id_ in effects]
+    others = [effect for id_, effect in effects.items() if id_ not in used]
     return {
         "used": len(users),
-        "users": list(users[:40]),
-        "effect": fmean(found) if found else None,
-        "n_effects": len(found),
+        "users": [
+            {"id": id_, "name": names.get(id_, id_), "effect": effects.get(id_)}
+            for id_ in users[:MAX_USERS]
+        ],
+        "effect": fmean(theirs) if theirs else None,
+        "others": fmean(others) if others and theirs else None,
+        "n_effects": len(theirs),
     }
 
 

@@ -7,14 +7,16 @@ Texts are handed on as they are: whoever shows them escapes them.
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple
+
+from move37.dashboard.board import IN_GALLERY, NO_RESULTS, Board, gallery, records
 
 Row = Mapping[str, Any]
-IN_GALLERY = ("confirmed", "verified")
-MAX_POINTS = 1_200
+MAX_POINTS = 800
+"""About as many as a chart of this page has pixels across."""
 QUIET_SECONDS = 900.0
 """A session that was not closed and has told nothing for so long counts as lost."""
 DOING = {
@@ -33,16 +35,13 @@ DOING = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One candidate's effect, as the charts draw it."""
 
     id: str
     name: str
     order: int
     """1 for the first candidate of the search."""
-    minutes: float
-    """Since the campaign started."""
     kind: str
     """Its last verdict."""
     effect: float | None
@@ -50,6 +49,18 @@ class Point:
     high: float | None
     fresh: tuple[float, float, float] | None = None
     """Effect on fresh seeds with its interval, where it was tested."""
+
+
+class Record(NamedTuple):
+    """The search had nothing better so far."""
+
+    minutes: float
+    """Since the campaign started."""
+    effect: float
+    low: float
+    high: float
+    id: str
+    name: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,34 +89,44 @@ class Overview:
     running: tuple[tuple[int, str], ...]
     """Index of a candidate and what is going on with it."""
     started: float
+    minutes: float
+    """From the start to the last event."""
     points: tuple[Point, ...] = field(default=(), repr=False)
     n_points_left_out: int = 0
+    records: tuple[Record, ...] = field(default=(), repr=False)
+    discoveries: tuple[tuple[float, str, str], ...] = ()
+    """CPU hours at which each of the gallery entered, its id and name."""
 
     @property
     def left_seconds(self) -> float:
         """What the budget still holds."""
         return max(0.0, self.budget_seconds - self.used_seconds)
 
+    def as_view(self) -> dict[str, Any]:
+        """Return it ready for JSON: points and records as arrays."""
+        view = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {**view, "left_seconds": self.left_seconds}
+
 
 def overview(
     *,
     totals: Row,
     sessions: Sequence[Row],
-    nodes: Sequence[Row],
-    verdicts: Sequence[Row],
+    board: Board,
     failures: Mapping[str, int],
     trials: Sequence[Row],
     latest: Sequence[Row],
+    newest: float,
     now: float,
 ) -> Overview:
     """Fold a run's rows into one screen. See `dashboard.reader` for what the rows hold."""
     config = config_of(sessions)
     started = sessions[0]["time"] / 1e6 if sessions else now
-    newest = max((r["time"] / 1e6 for r in (*latest, *trials, *verdicts[-1:])), default=started)
+    newest = max(newest, started)
     state, used = _state(sessions, now=now, newest=newest)
-    points = points_of(nodes, verdicts, started=started)
-    standing = Counter(r["verdict"] for r in nodes if r["verdict"] and r["candidate_index"] >= 0)
-    searched = [p for p in points if p.effect is not None and p.kind != "rejected"]
+    points = points_of(board)
+    standing = Counter(r["verdict"] for r in board.searched if r["verdict"])
+    best = records(board)[-1:]
     shown = thinned(points)
     return Overview(
         name=str(config.get("name") or totals["campaign"]),
@@ -122,14 +143,20 @@ def overview(
         n_measured=sum(p.effect is not None for p in points),
         n_trials=totals["n_trials"],
         cpu_seconds=totals["cpu_seconds"],
-        best=max(searched, key=lambda p: p.effect or 0.0, default=None),
+        best=next((p for p in points if best and p.id == best[0][0]["id"]), None),
         gallery=tuple(p for p in points if p.kind in IN_GALLERY),
         verdicts=dict(standing),
         failures=dict(failures),
         running=running(trials, latest, now=now) if state == "running" else (),
         started=started,
+        minutes=(newest - started) / 60,
         points=shown,
         n_points_left_out=len(points) - len(shown),
+        records=_records(board, started),
+        discoveries=tuple(
+            (board.cpu_seconds[row["seq"]] / 3600, node["id"], node["name"] or node["id"])
+            for node, row in gallery(board)
+        ),
     )
 
 
@@ -168,35 +195,31 @@ def _state(sessions: Sequence[Row], *, now: float, newest: float) -> tuple[str, 
     return state, used + max(0.0, now - opened)
 
 
-def points_of(nodes: Sequence[Row], verdicts: Sequence[Row], *, started: float) -> list[Point]:
-    """Return one point a searched candidate: effect in the search, and on fresh seeds if tested.
-
-    A verdict with an e-value rests on fresh seeds; the last one without is the search's.
-    """
-    told: dict[str, list[Row]] = defaultdict(list)
-    for row in verdicts:
-        told[row["candidate"]].append(row)
+def points_of(board: Board) -> list[Point]:
+    """Return one point a searched candidate: effect in the search, and on fresh seeds if tested."""
+    nothing = {"effect": None, "effect_low": None, "effect_high": None}
     points = []
-    searched = [node for node in nodes if node["candidate_index"] >= 0]
-    for order, node in enumerate(searched, start=1):
-        own = told.get(node["id"], [])
-        search = next((r for r in reversed(own) if r["e_value"] is None), None)
-        fresh = next((r for r in reversed(own) if r["e_value"] is not None), None)
-        at = search or fresh
+    for order, node in enumerate(board.searched, start=1):
+        of = board.results.get(node["id"], NO_RESULTS)
+        row = of.search or nothing
         points.append(
             Point(
-                id=node["id"],
-                name=node["name"] or node["id"],
-                order=order,
-                minutes=(at["time"] / 1e6 - started) / 60 if at else 0.0,
-                kind=node["verdict"] or "in flight",
-                effect=search["effect"] if search else None,
-                low=search["effect_low"] if search else None,
-                high=search["effect_high"] if search else None,
-                fresh=_interval(fresh),
+                node["id"], node["name"] or node["id"], order, node["verdict"] or "in flight",
+                row["effect"], row["effect_low"], row["effect_high"], _interval(of.fresh),
             )
-        )
+        )  # fmt: skip
     return points
+
+
+def _records(board: Board, started: float) -> tuple[Record, ...]:
+    return tuple(
+        Record(
+            (board.times.get(row["seq"], started) - started) / 60,
+            row["effect"], row["effect_low"], row["effect_high"],
+            node["id"], node["name"] or node["id"],
+        )
+        for node, row in records(board)
+    )  # fmt: skip
 
 
 def _interval(row: Row | None) -> tuple[float, float, float] | None:
@@ -270,27 +293,26 @@ class Tree:
     """Quantiles 2 % and 98 % of the values: ends of the colour scale."""
     unit: str
 
+    def as_view(self) -> dict[str, Any]:
+        """Return it ready for JSON."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
 
-def tree(
-    nodes: Sequence[Row], edges: Sequence[Row], verdicts: Sequence[Row], imported: Sequence[Row]
-) -> Tree:
+
+def tree(board: Board, imported: Sequence[Row]) -> Tree:
     """Fold candidates and edges into columns. A candidate proposed twice stands once."""
-    unique = list({n["id"]: n for n in reversed(nodes)}.values())[::-1]
+    unique = list({n["id"]: n for n in reversed(board.nodes.values())}.values())[::-1]
     place = {node["id"]: k for k, node in enumerate(unique)}
     parents, seconds = [-1] * len(unique), []
-    for edge in edges:
-        child, parent = place.get(edge["child"], -1), place.get(edge["parent"], -1)
+    for (child_id, position), parent_id in board.edges.items():
+        child, parent = place.get(child_id, -1), place.get(parent_id, -1)
         if child < 0 or parent < 0 or child == parent:
             continue
-        if edge["position"] == 0 and parents[child] < 0:
-            parents[child] = parent
-        elif edge["position"]:
+        if position:
             seconds.append([child, parent])
-    effects = {
-        p.id: (p.fresh[0] if p.fresh else p.effect) for p in points_of(unique, verdicts, started=0)
-    }
+        else:
+            parents[child] = parent
     scores = {r["body"]["candidate_id"]: r["body"].get("score") for r in imported}
-    values = [scores.get(n["id"]) if scores else effects.get(n["id"]) for n in unique]
+    values = [scores.get(n["id"]) if scores else board.effect(n["id"]) for n in unique]
     low, high = clip_ends([v for v in values if v is not None])
     return Tree(
         ids=[n["id"] for n in unique],

@@ -1,8 +1,9 @@
 """Short, read-only questions to a run's ledger. Every call is one small transaction.
 
-The database is opened read-only (`mode=ro`), so that nothing here can write, migrate or hold the
-campaign back: in WAL mode a reader never blocks a writer. Bodies of events are handed on as plain
-JSON; a kind that this version does not know is still shown.
+The database is opened read-only (SQLite `mode=ro`, PostgreSQL read-only transactions), so that
+nothing here can write, migrate or hold the campaign back: in WAL mode, as on PostgreSQL, a reader
+never blocks a writer. Bodies of events are handed on as plain JSON; a kind that this version does
+not know is still shown.
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, func, inspect, select, table, text
+from sqlalchemy import URL, ColumnElement, Connection, Engine, Text, cast, func, inspect, select
+from sqlalchemy import table as named_table
 from sqlalchemy.sql import column
 
 from move37 import __version__
+from move37.campaign.folder import RunFolder
 from move37.core.errors import LedgerError
-from move37.memory.database import connect, plain_words, reading
+from move37.memory.database import connect, is_sqlite, locate, name_of, plain_words, reading
 from move37.memory.migrate import REVISIONS
 from move37.memory.schema import campaigns, candidates, events, lineage, trials, verdicts
 from move37.memory.verify import Difference, first_difference
 
 BUSY_SECONDS = 2.0
+CONNECT_SECONDS = 5
+"""How long a PostgreSQL server that does not answer is waited for."""
 MAX_EVENTS = 5_000
 """Events handed out by one question about one candidate or one kind."""
 
@@ -32,24 +37,36 @@ Row = dict[str, Any]
 
 
 class Reader:
-    """One run's ledger, read-only. Safe for several threads."""
+    """One run's ledger, read-only. Safe for several threads.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        folder: the run: its own file, or the database that it names, as for `move37 status`.
+
+    Raises:
+        LedgerError: gone, no ledger, of another version, unreachable; says which.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.name = folder.path.name
+        self.folder = folder.path
+        url = folder.url
+        self._file = folder.ledger if url is None else None
         self._check_there()
-        place = f"file:{quote(str(path.absolute()))}"
-        url = URL.create("sqlite", database=place, query={"mode": "ro", "uri": "true"})
-        self._engine: Engine = connect(url, busy_seconds=BUSY_SECONDS)
+        self._engine: Engine = _open_file(folder.ledger) if url is None else _open_server(url)
         try:
             with self._reading() as connection:
                 self._check_version(connection)
-                names = list(connection.scalars(select(campaigns.c.campaign).limit(2)))
+                names = select(campaigns.c.campaign).limit(1)
+                if url is not None:
+                    names = names.where(campaigns.c.campaign == self.name)
+                campaign = connection.scalar(names)
         except BaseException:
             self.close()
             raise
-        if not names:
-            raise LedgerError(f"run {path.parent.name!r} holds no campaign yet")
-        self.campaign = names[0]
+        if campaign is None:
+            self.close()
+            raise LedgerError(f"run {self.name!r} holds no campaign yet")
+        self.campaign: str = campaign
 
     def close(self) -> None:
         """Give the database back."""
@@ -57,33 +74,88 @@ class Reader:
 
     def totals(self) -> Row:
         """Return the campaign's totals: events, head, candidates, trials, CPU seconds."""
-        return self._rows(select(campaigns).where(campaigns.c.campaign == self.campaign))[0]
+        rows = self._rows(select(campaigns).where(campaigns.c.campaign == self.campaign))
+        if not rows:
+            raise LedgerError(f"run {self.name!r} is gone: its database no longer holds it")
+        return rows[0]
 
-    def nodes(self) -> list[Row]:
-        """Return every candidate, in order of appearance, without its source."""
+    def nodes(self, *, since: int = 0, also: Iterable[str] = ()) -> list[Row]:
+        """Return candidates in order of appearance, without their source.
+
+        Args:
+            since: only those that appeared at or after this event,
+            also: and these, by id.
+        """
+        c = candidates.c
+        mine = c.campaign == self.campaign
+        if since:
+            mine &= (c.seq >= since) | c.id.in_(list(also))
         return self._rows(
-            select(candidates).where(candidates.c.campaign == self.campaign)
-            .order_by(candidates.c.seq)
+            select(
+                c.seq, c.id, c.candidate_index, c.name, c.role, c.operator, c.author, c.verdict
+            ).where(mine).order_by(c.seq)
         )  # fmt: skip
 
-    def parents(self) -> list[Row]:
-        """Return every edge of the lineage; position 0 is the first parent."""
-        c = lineage.c
+    def node(self, id_: str, index: int) -> Row:
+        """Return all that is kept about one appearance of a candidate."""
+        c = candidates.c
         return self._rows(
-            select(c.candidate_index, c.child, c.position, c.parent)
-            .where(c.campaign == self.campaign)
-            .order_by(c.candidate_index, c.position)
-        )
+            select(candidates).where(
+                c.campaign == self.campaign, c.id == id_, c.candidate_index == index
+            )
+        )[0]
 
-    def verdicts(self) -> list[Row]:
-        """Return every verdict with the time it was reached, in order."""
+    def qualities(self, ids: Sequence[str]) -> dict[str, float | None]:
+        """Return what the judges thought of some candidates."""
+        c = candidates.c
+        rows = select(c.id, c.quality).where(c.campaign == self.campaign, c.id.in_(list(ids)))
+        return {r["id"]: r["quality"] for r in self._rows(rows)}
+
+    def parents(self, since: int = 0) -> list[Row]:
+        """Return the edges of the lineage; position 0 is the first parent.
+
+        Args:
+            since: only of candidates that appeared at or after this event.
+        """
+        c = lineage.c
+        rows = select(c.child, c.position, c.parent).where(c.campaign == self.campaign)
+        if since:
+            n = candidates.c
+            rows = rows.join(
+                candidates,
+                (n.campaign == c.campaign)
+                & (n.candidate_index == c.candidate_index)
+                & (n.id == c.child),
+            ).where(n.seq >= since)
+        return self._rows(rows.order_by(c.candidate_index, c.position))
+
+    def verdicts(self, since: int = 0) -> list[Row]:
+        """Return the verdicts reached at or after event `since`, in order."""
         c = verdicts.c
         return self._rows(
-            select(verdicts, events.c.time)
-            .join(events, (events.c.campaign == c.campaign) & (events.c.seq == c.seq))
-            .where(c.campaign == self.campaign)
+            select(c.seq, c.candidate, c.effect, c.effect_low, c.effect_high, c.e_value)
+            .where(c.campaign == self.campaign, c.seq >= since)
             .order_by(c.seq)
         )
+
+    def times(self, seqs: Iterable[int]) -> dict[int, float]:
+        """Return when some events were written, in seconds since 1970."""
+        c = events.c
+        rows = select(c.seq, c.time).where(c.campaign == self.campaign, c.seq.in_(list(seqs)))
+        return {r["seq"]: r["time"] / 1e6 for r in self._rows(rows)}
+
+    def newest(self) -> float:
+        """Return when the last event was written, in seconds since 1970; 0 without any."""
+        c = events.c
+        rows = select(c.time).where(c.campaign == self.campaign).order_by(c.seq.desc()).limit(1)
+        return next((r["time"] / 1e6 for r in self._rows(rows)), 0.0)
+
+    def cpu_until(self, seq: int) -> float:
+        """Return the CPU seconds of the trials that were finished before an event."""
+        c = trials.c
+        rows = select(func.sum(c.cpu_seconds).label("used"))
+        found = self._rows(rows.where(c.campaign == self.campaign, c.seq < seq))
+        return found[0]["used"] or 0.0
 
     def failures(self) -> dict[str, int]:
         """Return how many probes and trials ended in each way but completed."""
@@ -178,15 +250,24 @@ class Reader:
         )
         return self._read(rows.order_by(events.c.seq).limit(MAX_EVENTS))
 
-    def elements(self) -> list[Row]:
-        """Return the design elements that every candidate declares, without its source."""
-        inner = "json_extract(body, '$.candidate.idea.elements') AS body"
-        statement = text(
-            f"SELECT seq, json_extract(body, '$.candidate.id') AS id, {inner} FROM events "  # noqa: S608
-            "WHERE campaign = :campaign AND kind IN ('CandidateProposed', 'CandidateRepaired') "
-            "ORDER BY seq"
+    def declared(self, what: str) -> list[Row]:
+        """Return the `elements` or `predictions` of every candidate's idea, by its id."""
+        c = events.c
+        rows = (
+            select(candidates.c.id, self._part("candidate", "idea", what).label("body"))
+            .join(candidates, (candidates.c.campaign == c.campaign) & (candidates.c.seq == c.seq))
+            .where(c.campaign == self.campaign)
+            .where(c.kind.in_(["CandidateProposed", "CandidateRepaired"]))
         )
-        return self._read(statement.bindparams(campaign=self.campaign))
+        return self._read(rows.order_by(c.seq))
+
+    def event(self, seq: int) -> Row | None:
+        """Return one event; None if there is none at this place."""
+        c = events.c
+        rows = select(c.seq, c.time, c.candidate_index, c.kind, c.body).where(
+            c.campaign == self.campaign, c.seq == seq
+        )
+        return next(iter(self._read(rows)), None)
 
     def page(self, *, before: int | None, kind: str, limit: int) -> list[Row]:
         """Return events newest first: of one kind (or all, for ""), below place `before`."""
@@ -213,13 +294,23 @@ class Reader:
 
     def _rows(self, statement: Any) -> list[Row]:
         with self._reading() as connection:
-            return [dict(row) for row in connection.execute(statement).mappings()]
+            found = connection.execute(statement)
+            names = tuple(found.keys())
+            return [dict(zip(names, row, strict=True)) for row in found]
 
     def _read(self, statement: Any) -> list[Row]:
         rows = self._rows(statement)
         for row in rows:
-            row["body"] = _parsed(row["body"], self.path)
+            row["body"] = self._parsed(row["body"])
         return rows
+
+    def _part(self, *path: str) -> ColumnElement[str]:
+        """A piece of an event's body, cut out by the database."""
+        if is_sqlite(self._engine):
+            return func.json_extract(events.c.body, f"$.{'.'.join(path)}")
+        from sqlalchemy.dialects.postgresql import JSON  # the driver is an extra
+
+        return cast(cast(events.c.body, JSON).op("#>")(f"{{{','.join(path)}}}"), Text)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -228,42 +319,57 @@ class Reader:
             yield connection
 
     def _check_there(self) -> None:
+        if self._file is None:
+            return
         try:
-            with self.path.open("rb") as file:
+            with self._file.open("rb") as file:
                 start = file.read(16)
         except OSError as error:
             raise LedgerError(
-                f"run {self.path.parent.name!r} is gone: {self.path} cannot be read "
-                f"({error.strerror})"
+                f"run {self.name!r} is gone: {self._file} cannot be read ({error.strerror})"
             ) from error
         if start != b"SQLite format 3\0":
-            raise LedgerError(f"{self.path} is not a move37 ledger; restore it from a copy")
+            raise LedgerError(f"{self._file} is not a move37 ledger; restore it from a copy")
 
     def _check_version(self, connection: Connection) -> None:
-        if not {"alembic_version", "events", "campaigns"} <= set(
-            inspect(connection).get_table_names()
-        ):
-            raise LedgerError(f"{self.path} is not a move37 ledger")
+        where = self._file or name_of(self._engine.url)
+        wanted = {"alembic_version", "events", "campaigns"}
+        if not wanted <= set(inspect(connection).get_table_names()):
+            raise LedgerError(f"{where} is not a move37 ledger")
         found = connection.scalar(
-            select(column("version_num")).select_from(table("alembic_version"))
+            select(column("version_num")).select_from(named_table("alembic_version"))
         )
         if found == REVISIONS[-1]:
             return
         if found in REVISIONS:
             raise LedgerError(
-                f"{self.path} is of an older move37; bring it up to date with: move37 status "
-                f"{self.path.parent.name}"
+                f"{where} is of an older move37; bring it up to date with: move37 status "
+                f"{self.name}"
             )
         raise LedgerError(
-            f"{self.path} was made by a newer move37 (schema {found}; move37 {__version__} knows "
+            f"{where} was made by a newer move37 (schema {found}; move37 {__version__} knows "
             f"up to {REVISIONS[-1]}); upgrade move37"
         )
 
+    def _parsed(self, body: str | None) -> Any:
+        try:
+            return json.loads(body) if body else None
+        except ValueError as error:
+            raise LedgerError(
+                f"run {self.name!r} holds an event that is not JSON ({error}); see move37 ledger "
+                f"verify {self.name}"
+            ) from error
 
-def _parsed(body: str | None, path: Path) -> Any:
-    try:
-        return json.loads(body) if body else None
-    except ValueError as error:
-        raise LedgerError(
-            f"{path} holds an event that is not JSON ({error}); see move37 ledger verify"
-        ) from error
+
+def _open_file(path: Path) -> Engine:
+    place = f"file:{quote(str(path.absolute()))}"
+    url = URL.create("sqlite", database=place, query={"mode": "ro", "uri": "true"})
+    return connect(url, busy_seconds=BUSY_SECONDS)
+
+
+def _open_server(address: str) -> Engine:
+    url = locate(address)
+    if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
+        url = url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
+    engine = connect(url, busy_seconds=BUSY_SECONDS)
+    return engine.execution_options(postgresql_readonly=True)

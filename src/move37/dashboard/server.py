@@ -14,7 +14,6 @@ import json
 import secrets
 import socket
 import threading
-from dataclasses import asdict
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -38,14 +37,15 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+SCRIPTS = (
+    "app", "build", "candidate", "charts", "code", "cognition", "families", "gallery", "guards",
+    "ledger", "lineage", "overview", "runs", "team", "tree",
+)  # fmt: skip
 FILES = {
     "": ("index.html", "text/html; charset=utf-8"),
     "favicon.svg": ("favicon.svg", "image/svg+xml"),
     "app.css": ("app.css", "text/css; charset=utf-8"),
-    **{
-        f"{name}.js": (f"{name}.js", "text/javascript; charset=utf-8")
-        for name in ("app", "build", "charts", "tree", "code", "pages", "candidate")
-    },
+    **{f"{name}.js": (f"{name}.js", "text/javascript; charset=utf-8") for name in SCRIPTS},
 }
 COOKIE = "move37_token"
 IDLE_SECONDS = 20.0
@@ -224,8 +224,7 @@ def answer(watched: Watched, path: list[str], query: dict[str, str]) -> View | l
         case ["api", run, "pulse"]:
             return watched.pulse(run)
         case ["api", run, "overview"]:
-            view = watched.overview(run)
-            return {**asdict(view), "left_seconds": view.left_seconds}
+            return watched.overview(run).as_view()
         case ["api", run, "tree" | "gallery" | "team" | "guards" | "cognition" as question]:
             ask = {
                 "tree": watched.tree,
@@ -243,6 +242,8 @@ def answer(watched: Watched, path: list[str], query: dict[str, str]) -> View | l
             return watched.verify(run)
         case ["api", run, "candidate", id_]:
             return watched.candidate(run, id_)
+        case ["api", run, "said", seq] if seq.isdecimal() and len(seq) < 16:
+            return watched.said(run, int(seq))
         case ["api", run, "diff", id_, other]:
             return watched.diff(run, id_, other)
     raise ConfigError("there is nothing at this address")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
-from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -12,9 +10,10 @@ from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
+from move37.campaign.folder import RunFolder
 from move37.dashboard.project import Overview, Point, duration
 from move37.dashboard.reader import Reader
-from move37.dashboard.watched import read_overview
+from move37.dashboard.watched import Watch
 
 WATCH_SECONDS = 1.0
 BARS = "▁▂▃▄▅▆▇█"
@@ -22,30 +21,32 @@ SPARK_WIDTH = 48
 MAX_LISTED = 8
 
 
-def show_once(path: Path, console: Console) -> None:
+def show_once(folder: RunFolder, console: Console) -> None:
     """Print how a run stands.
 
     Raises:
         LedgerError: its ledger cannot be read.
     """
-    reader = Reader(path)
+    reader = Reader(folder)
+    run = Watch(reader)
     try:
-        console.print(screen(read_overview(reader, now=time.time())))
+        console.print(screen(run.overview(now=time.time())))
     finally:
         reader.close()
 
 
-def watch(path: Path, console: Console) -> None:
+def watch(folder: RunFolder, console: Console) -> None:
     """Show a run until it ends or Ctrl-C; changes nothing.
 
     Raises:
         LedgerError: its ledger cannot be read, or is gone.
     """
-    reader = Reader(path)
+    reader = Reader(folder)
+    run = Watch(reader)
     try:
         with Live(console=console, auto_refresh=False) as live:
             while True:
-                view = read_overview(reader, now=time.time())
+                view = run.overview(now=time.time())
                 live.update(screen(view), refresh=True)
                 if not view.is_live:
                     return
@@ -80,7 +81,7 @@ def screen(view: Overview) -> Group:
 def _numbers(view: Overview) -> Table:
     table = Table.grid(padding=(0, 2))
     best = (
-        _point_words(replace(view.best, fresh=None)) + "  [dim](optimistic: chosen by search)[/]"
+        _point_words(view.best._replace(fresh=None)) + "  [dim](optimistic: chosen by search)[/]"
         if view.best
         else "none yet"
     )

@@ -1,10 +1,8 @@
 // Which page is shown, and when it is asked for again: one small question a second, the rest on change.
-import { el, at, empty } from "/build.js";
-import { candidatePage } from "/candidate.js";
-import { runsPage, overviewPage, treePage, galleryPage, teamPage, guardsPage, cognitionPage, ledgerPage } from "/pages.js";
+import { at, el, empty } from "/build.js";
 
-const PAGES = ["overview", "tree", "gallery", "team", "guards", "cognition", "ledger"];
-const QUIET = new Set(["tree", "ledger", "cognition", "candidate", "gallery"]); // hold a reader's place: redrawn only when untouched
+const PAGES = { overview: "overview", tree: "lineage", gallery: "gallery", team: "team", guards: "guards", cognition: "cognition", ledger: "ledger" };
+const QUIET = new Set(["tree", "ledger", "cognition", "candidate", "gallery", "team", "guards"]); // hold a reader's place: redrawn only when untouched
 const POLL_MS = 1000;
 const page = document.getElementById("page"), nav = document.getElementById("nav"), live = document.getElementById("live");
 let shown = "", seen = "", turn = 0, touched = false;
@@ -26,15 +24,12 @@ function where() {
 const go = (hash) => { location.hash = hash; };
 
 async function content({ run, name, id, query }) {
-  if (!run) return runsPage(await ask("runs"));
-  const base = encodeURIComponent(run);
-  const draw = {
-    overview: overviewPage, gallery: galleryPage, team: teamPage, guards: guardsPage,
-    tree: (r, v) => treePage(r, v, go), cognition: (r, v) => cognitionPage(r, v, query), ledger: (r, v) => ledgerPage(r, v, ask, query),
-  };
-  if (name === "candidate") return candidatePage(run, await ask(`${base}/candidate/${encodeURIComponent(id)}`), ask);
-  if (!Object.hasOwn(draw, name)) throw new Error("there is no such page");
-  return draw[name](run, await ask(`${base}/${name}`));
+  const isCandidate = name === "candidate", base = encodeURIComponent(run);
+  if (run && !isCandidate && !Object.hasOwn(PAGES, name)) throw new Error("there is no such page");
+  const script = !run ? "runs" : isCandidate ? "candidate" : PAGES[name];
+  const question = !run ? "runs" : isCandidate ? `${base}/candidate/${encodeURIComponent(id)}` : `${base}/${name}`;
+  const [answer, { draw }] = await Promise.all([ask(question), import(`/${script}.js`)]); // each page's script comes when it is wanted
+  return draw(run, answer, { ask, go, query });
 }
 
 async function render(fresh) {
@@ -55,7 +50,7 @@ async function render(fresh) {
 function drawNav({ run, name }) {
   const current = name === "candidate" ? "tree" : name;
   nav.replaceChildren(el("a", { href: "#/", "aria-current": run ? null : "page" }, "Runs"),
-    ...(run ? PAGES.map((p) => el("a", { href: at(run, p), "aria-current": p === current ? "page" : null }, p[0].toUpperCase() + p.slice(1))) : []));
+    ...(run ? Object.keys(PAGES).map((p) => el("a", { href: at(run, p), "aria-current": p === current ? "page" : null }, p[0].toUpperCase() + p.slice(1))) : []));
 }
 
 async function beat() {

@@ -1,5 +1,5 @@
 // Charts as SVG: labelled axes with units, shapes beside colours, a title on every mark.
-import { el, svg, brief } from "/build.js";
+import { brief, el, percent, svg } from "/build.js";
 
 const LEFT = 52, RIGHT = 14, TOP = 12, BOTTOM = 40;
 
@@ -11,6 +11,7 @@ export function mark(kind, x, y, size = 4) {
     return svg("path", { class: cls, d: `M${x} ${y - size * 1.6}l${size * 1.4} ${size * 1.6}l${-size * 1.4} ${size * 1.6}l${-size * 1.4} ${-size * 1.6}z` });
   if (kind === "promoted")
     return svg("path", { class: cls, d: `M${x} ${y - size * 1.2}l${size * 1.2} ${size * 2.1}h${-size * 2.4}z` });
+  if (kind === "root") return svg("rect", { class: "mark root", x: x - size * 1.2, y: y - size * 1.2, width: 2.4 * size, height: 2.4 * size });
   if (kind === "refuted") return svg("rect", { class: cls, x: x - size, y: y - size, width: 2 * size, height: 2 * size });
   return svg("circle", { class: cls, cx: x, cy: y, r: size });
 }
@@ -31,16 +32,24 @@ export function ticks(low, high, wanted) {
 }
 
 // spec: label, x: {label, low, high}, y: {label, low, high}, floor, zero, areas, lines, dots, height
-export function plot(spec) {
+export const plot = (spec) => responsive((width) => drawn(spec, width, spec.height ?? 280));
+
+// A picture that is drawn for the width it has, and again when that changes.
+export function responsive(make) {
   const host = el("div", {});
-  const draw = () => {
+  new ResizeObserver(() => {
     const width = host.clientWidth || 600;
     if (String(width) === host.dataset.width) return;
     host.dataset.width = width;
-    host.replaceChildren(drawn(spec, width, spec.height ?? 280));
-  };
-  new ResizeObserver(draw).observe(host);
+    host.replaceChildren(make(width));
+  }).observe(host);
   return host;
+}
+
+// The range of an axis of effects: the noise floor is always on it.
+export function effects(values, label) {
+  const [low, high] = range([-1.2, 1.2, ...values]);
+  return { label, low, high };
 }
 
 function drawn(spec, width, height) {
@@ -49,9 +58,9 @@ function drawn(spec, width, height) {
   const Y = (v) => TOP + (1 - (clipped(v) - spec.y.low) / (spec.y.high - spec.y.low || 1)) * (height - TOP - BOTTOM);
   const parts = [];
   if (spec.floor) parts.push(svg("rect", { class: "floor", x: LEFT, width: width - LEFT - RIGHT, y: Y(spec.floor[1]), height: Math.max(0, Y(spec.floor[0]) - Y(spec.floor[1])) }));
-  for (const y of ticks(spec.y.low, spec.y.high, height / 55)) parts.push(
+  for (const y of ticks(spec.y.low, spec.y.high, height / 55).filter((t) => !spec.y.whole || Number.isInteger(t))) parts.push(
     svg("line", { class: "gridline", x1: LEFT, x2: width - RIGHT, y1: Y(y), y2: Y(y) }),
-    svg("text", { x: LEFT - 7, y: Y(y) + 4, "text-anchor": "end" }, brief(y).replace("-", "−")));
+    svg("text", { x: LEFT - 7, y: Y(y) + 4, "text-anchor": "end" }, spec.y.ticks ? spec.y.ticks(y) : brief(y).replace("-", "−")));
   for (const x of ticks(spec.x.low, spec.x.high, width / 110)) parts.push(
     svg("text", { x: X(x), y: height - BOTTOM + 17, "text-anchor": "middle" }, brief(x)));
   parts.push(svg("line", { class: "axis", x1: LEFT, x2: width - RIGHT, y1: height - BOTTOM, y2: height - BOTTOM }));
@@ -65,12 +74,9 @@ function drawn(spec, width, height) {
 }
 
 function dotOf(dot, X, Y) {
-  const parts = [];
-  if (dot.low !== undefined && dot.low !== null) parts.push(svg("line", { class: `whisker ${dot.whisker ?? ""}`, x1: X(dot.x), x2: X(dot.x), y1: Y(dot.low), y2: Y(dot.high) }));
-  parts.push(mark(dot.kind, X(dot.x), Y(dot.y), dot.size ?? 3.6), svg("title", {}, dot.title ?? ""));
-  const group = svg("g", {}, parts);
-  if (!dot.href) return group;
-  return svg("a", { href: dot.href, tabindex: dot.focus ? "0" : "-1" }, group);
+  const shape = mark(dot.kind, X(dot.x), Y(dot.y), dot.size ?? 3.6), title = svg("title", {}, dot.title ?? "");
+  const whisker = dot.low === undefined || dot.low === null ? null : svg("line", { class: `whisker ${dot.whisker ?? ""}`, x1: X(dot.x), x2: X(dot.x), y1: Y(dot.low), y2: Y(dot.high) });
+  return dot.href ? svg("a", { href: dot.href, tabindex: dot.focus ? "0" : "-1" }, whisker, shape, title) : svg("g", {}, whisker, shape, title);
 }
 
 function linePath(line, X, Y) {
@@ -95,26 +101,32 @@ function areaPath(area, X, Y) {
 // One line an effect with its interval: rows of [name, effect].
 export function forest(label, rows, unit, wanted = "search") {
   const low = Math.min(-0.5, ...rows.map(([, e]) => e.low)), high = Math.max(0.5, ...rows.map(([, e]) => e.high));
-  const host = el("div", {});
-  const draw = () => {
-    const width = host.clientWidth || 500, left = Math.min(170, width * .36), step = 28;
-    if (String(width) === host.dataset.width) return;
-    host.dataset.width = width;
-    const height = rows.length * step + 44;
-    const X = (v) => left + ((v - low) / (high - low)) * (width - left - 16);
-    const parts = [svg("line", { class: "zero", x1: X(0), x2: X(0), y1: 4, y2: height - 36 })];
-    rows.forEach(([name, e], k) => {
-      const y = k * step + 16;
-      parts.push(svg("text", { x: left - 10, y: y + 4, "text-anchor": "end" }, name.length > left / 7.2 ? name.slice(0, left / 7.2) + "…" : name),
-        svg("g", {}, svg("line", { class: `whisker ${wanted}`, x1: X(e.low), x2: X(e.high), y1: y, y2: y }), mark(wanted === "search" ? "explored" : "confirmed", X(e.mean), y, 4.5),
-          svg("title", {}, `${name}: ${e.mean.toFixed(2)} [${e.low.toFixed(2)}, ${e.high.toFixed(2)}]`)));
+  return lines(label, rows.map(([name, e]) => [name, e.mean, e.low, e.high, `${e.mean.toFixed(2)} [${e.low.toFixed(2)}, ${e.high.toFixed(2)}]`]),
+    { low, high, zero: 0, unit, wanted, spell: (x) => brief(x).replace("-", "−") });
+}
+
+// One line a share with its interval: rows of [name, {success, low, high, n}].
+export function shares(label, rows) {
+  return lines(label, rows.map(([name, r]) => [name, r.success, r.low, r.high, `${percent(r.success)} of ${r.n}`]),
+    { low: 0, high: 1, unit: "turned out well, with 95 % interval", wanted: "search", spell: (x) => percent(x) });
+}
+
+const CHARACTER = 7.4, STEP = 28;
+
+function lines(label, rows, { low, high, zero, unit, wanted, spell }) {
+  return responsive((width) => {
+    const left = Math.min(170, width * 0.36), height = rows.length * STEP + 44;
+    const X = (v) => left + ((v - low) / (high - low)) * (width - left - 20);
+    const parts = zero === undefined ? [] : [svg("line", { class: "zero", x1: X(zero), x2: X(zero), y1: 4, y2: height - 36 })];
+    rows.forEach(([name, middle, from, to, title], k) => {
+      const y = k * STEP + 16, room = Math.floor(left / CHARACTER);
+      parts.push(svg("text", { x: left - 10, y: y + 4, "text-anchor": "end" }, name.length > room ? name.slice(0, room - 1) + "…" : name),
+        svg("g", {}, svg("line", { class: `whisker ${wanted}`, x1: X(from), x2: X(to), y1: y, y2: y }), mark(wanted === "search" ? "explored" : "confirmed", X(middle), y, 4.5), svg("title", {}, `${name}: ${title}`)));
     });
-    for (const x of ticks(low, high, (width - left) / 70)) parts.push(svg("text", { x: X(x), y: height - 22, "text-anchor": "middle" }, brief(x).replace("-", "−")));
-    parts.push(svg("text", { x: (left + width) / 2, y: height - 4, "text-anchor": "middle" }, unit));
-    host.replaceChildren(svg("svg", { class: "plot", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, parts));
-  };
-  new ResizeObserver(draw).observe(host);
-  return host;
+    for (const x of ticks(low, high, (width - left) / 70)) parts.push(svg("text", { x: X(x), y: height - 22, "text-anchor": "middle" }, spell(x)));
+    parts.push(svg("text", { x: Math.max(left, (left + width) / 2), y: height - 4, "text-anchor": "middle" }, unit));
+    return svg("svg", { class: "plot", width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, parts);
+  });
 }
 
 export function range(values, pad = 0.08) {
