@@ -76,7 +76,7 @@ ARMS: dict[str, Arm] = {
         Arm(
             name="no_racing",
             purpose="every candidate is trained to the end with every seed",
-            changes={"evidence": {"drop_below": 0.0}},
+            changes={"evidence": {"drop_below": 0.0, "cut_above": 0.0}},
         ),
     )
 }

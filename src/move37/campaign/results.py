@@ -34,8 +34,13 @@ class Failure:
 
     @classmethod
     def of_trial(cls, trial: Trial, report: ProbeReport) -> Failure:
-        """A trial ended without numbers."""
-        return cls(reason=trial.reason, outcome=trial.outcome, probes=report)
+        """A trial ended without numbers. What is hopeless is not broken: there is no repair."""
+        return cls(
+            reason=trial.reason,
+            outcome=trial.outcome,
+            probes=report,
+            repairable=trial.outcome is not Outcome.HOPELESS,
+        )
 
 
 def searched_at(state: State, candidate_id: str, level: int) -> list[Trial]:

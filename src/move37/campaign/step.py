@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 
 from move37.campaign import brief, guarding, results, rules
+from move37.campaign.cutting import cut_of
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import RungChoice, Verdict, VerdictKind
@@ -133,7 +134,8 @@ def try_out(
         return results.Failure(reason=behaviour.reason, repairable=False)
     for rung in range(len(workshop.preset.rungs)):
         for seed in workshop.rung_seeds(rung):
-            trial = workshop.search_trial(journal, candidate, rung, seed)
+            cut = cut_of(workshop, candidate, seed)
+            trial = workshop.search_trial(journal, candidate, rung, seed, cut=cut)
             if trial.outcome is not Outcome.COMPLETED:
                 return results.Failure.of_trial(trial, probes.report)
         decided = journal.once(

@@ -25,7 +25,7 @@ from move37.core.events import SessionClosed, TrialFinished, TrialStarted
 from move37.core.trial import Outcome, ProbeReport, Stage, Trial, TrialSpec
 from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
-from move37.lab.trials import TrialRequest, run_trial
+from move37.lab.trials import Cut, TrialRequest, run_trial
 from move37.memory.artefacts import Artefacts
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
@@ -109,11 +109,27 @@ class Workshop:
         steps = self.preset.rungs[rung].steps
         return next(i for i, r in enumerate(self.preset.rungs) if r.steps == steps)
 
-    def search_trial(self, journal: Journal, candidate: Candidate, rung: int, seed: int) -> Trial:
-        """Return the trial of a candidate at a rung, run now unless it was run before."""
+    def search_trial(
+        self,
+        journal: Journal,
+        candidate: Candidate,
+        rung: int,
+        seed: int,
+        *,
+        cut: Cut | None = None,
+    ) -> Trial:
+        """Return the trial of a candidate at a rung, run now unless it was run before.
+
+        Args:
+            journal: of the candidate's index.
+            candidate: who trains.
+            rung: how far.
+            seed: one of `rung_seeds`.
+            cut: ends the training early, from its curve.
+        """
         level = self.level(rung)
         spec = TrialSpec(candidate_id=candidate.id, stage=Stage.SEARCH, rung=level, seed=seed)
-        return self._trial(journal, candidate, spec, first=self._reached(spec))
+        return self._trial(journal, candidate, spec, first=self._reached(spec), cut=cut)
 
     def confirm_trial(self, journal: Journal, candidate: Candidate, seed: int) -> Trial:
         """Return the trial of a candidate over the whole schedule with a fresh seed and text."""
@@ -202,6 +218,7 @@ class Workshop:
         first: Trial | None,
         preset: Preset | None = None,
         keep: bool = True,
+        cut: Cut | None = None,
     ) -> Trial:
         def run() -> TrialFinished:
             if self.watch.is_stopped:
@@ -220,7 +237,7 @@ class Workshop:
                 snapshot=self._snapshot(first),
             )
             with self.stoppable():
-                result = run_trial(self.laboratory, request)
+                result = run_trial(self.laboratory, request, cut=cut)
             if self.watch.is_stopped and result.trial.outcome is not Outcome.COMPLETED:
                 raise Stopped("stopped during a trial")
             trial = self._kept(result.trial, result.snapshot) if keep else result.trial

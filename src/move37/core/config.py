@@ -193,6 +193,9 @@ class EvidenceConfig(_Section):
     """Candidates that one session tests with fresh seeds at most; 0: it only searches."""
     drop_below: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """Racing drops a candidate whose probability of beating the bar is below this."""
+    cut_above: Annotated[float, Field(ge=0)] = 0.3
+    """Nats that a candidate's training loss may stay above the baseline's, after the first quarter,
+    before its run is stopped (evidence/curves.py); 0: no run is stopped before its rung ends."""
     fitness: str = "composite"
     judge_weight: Annotated[float, Field(ge=0, le=10)] = 1.0
     """Of the judge's quality in fitness, beside 1 for the effect and 1 for the tasks; 0: judged and

@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import struct
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,9 @@ MAX_HEADER_BYTES = 16 * 2**20
 SCORING_SECONDS = 60.0  # assumed: scoring 64 windows a task takes well under a second of work
 MEGABYTE = 2**20
 MAX_TRIES = 3  # assumed: a candidate that kills itself costs three trials, not the campaign
+Cut = Callable[[Sequence[tuple[int, float]]], tuple[Outcome, str] | None]
+"""Takes the training curve so far, (step, loss in nats); says how and why to end the run, or None.
+The curve is the candidate's word: it can shorten a run, and never enters a score."""
 
 _drawn = RecentArrays(max_bytes=64 * MEGABYTE)
 
@@ -79,33 +83,42 @@ class _Trained:
     exit: Exit
 
 
-def run_trial(laboratory: Laboratory, request: TrialRequest) -> TrialResult:
+def run_trial(
+    laboratory: Laboratory, request: TrialRequest, *, cut: Cut | None = None
+) -> TrialResult:
     """Train and score one candidate; every failure of the candidate is an Outcome.
 
     A child that was killed from outside says nothing about the candidate: the trial begins anew,
     MAX_TRIES times in all.
 
+    Args:
+        laboratory: where it runs.
+        request: what runs.
+        cut: asked after every point of the training curve whether the run shall end there.
+
     Raises:
         LabError: the laboratory itself is broken.
     """
     for _ in range(MAX_TRIES - 1):
-        result, was_killed = _try_trial(laboratory, request)
+        result, was_killed = _try_trial(laboratory, request, cut)
         if not was_killed:
             return result
-    return _try_trial(laboratory, request)[0]
+    return _try_trial(laboratory, request, cut)[0]
 
 
-def _try_trial(laboratory: Laboratory, request: TrialRequest) -> tuple[TrialResult, bool]:
+def _try_trial(
+    laboratory: Laboratory, request: TrialRequest, cut: Cut | None
+) -> tuple[TrialResult, bool]:
     """Return how the trial went, and whether a child of it was killed from outside."""
     try:
-        return _train_and_score(laboratory, request), False
+        return _train_and_score(laboratory, request, cut), False
     except ChildFailed as failure:
         cost = _partial_cost(failure.exit)
         return _failed(request, failure.outcome, failure.reason, cost), failure.was_killed
 
 
-def _train_and_score(laboratory: Laboratory, request: TrialRequest) -> TrialResult:
-    trained = _train(laboratory, request)
+def _train_and_score(laboratory: Laboratory, request: TrialRequest, cut: Cut | None) -> TrialResult:
+    trained = _train(laboratory, request, cut)
     cost = _cost(request, trained)
     if problem := _size_problem(cost.n_parameters, request.preset.model.n_parameters):
         return _failed(request, Outcome.FORGED, problem, cost)
@@ -130,7 +143,7 @@ def _train_and_score(laboratory: Laboratory, request: TrialRequest) -> TrialResu
     return TrialResult(trial=trial, snapshot=trained.snapshot)
 
 
-def _train(laboratory: Laboratory, request: TrialRequest) -> _Trained:
+def _train(laboratory: Laboratory, request: TrialRequest, cut: Cut | None) -> _Trained:
     preset = request.preset
     inputs_SBT, targets_SBT = _training_arrays(request)
     recipe = preset.training.model_dump(exclude={"batch_size", "length"})
@@ -155,7 +168,12 @@ def _train(laboratory: Laboratory, request: TrialRequest) -> _Trained:
     with laboratory.session(limits) as session:
         session.tell(message)
         reply = session.listen(preset.trial_seconds)
+        points: list[tuple[int, float]] = []
         while reply.kind == "progress":
+            points += _progress(reply, request, points)
+            if cut and (end := cut(points)):
+                outcome, reason = end
+                raise ChildFailed(outcome, reason, session.close())
             reply = session.listen(preset.trial_seconds)
         ffn_width, curve, snapshot = _read_trained(reply, session)
         return _Trained(snapshot=snapshot, ffn_width=ffn_width, curve=curve, exit=session.close())
@@ -184,6 +202,17 @@ def _read_trained(reply: Message, session: Session) -> tuple[int, tuple, bytes]:
     raise ChildFailed(
         Outcome.FORGED, f"expected the reply 'trained', got {reply.kind!r:.80}", session.close()
     )
+
+
+def _progress(
+    message: Message, request: TrialRequest, points: list[tuple[int, float]]
+) -> list[tuple[int, float]]:
+    """Return the point of a progress message; nothing where it is no later step with a number."""
+    before = points[-1][0] if points else request.first_step
+    match message.fields:
+        case {"step": int(step), "loss": float(loss)} if math.isfinite(loss):
+            return [(step, loss)] if before < step <= request.last_step else []
+    return []
 
 
 def _curve(raw: list) -> tuple[tuple[int, float], ...]:
