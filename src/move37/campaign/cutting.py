@@ -1,4 +1,4 @@
-"""The learning-curve cut of a search: ends a training that diverges or is hopeless beside the baseline.
+"""The learning-curve cut: ends a search training that diverges or is hopeless by the baseline.
 
 It uses what training children print, so it only ever shortens a run; claims come from elsewhere.
 """

@@ -13,7 +13,7 @@ class Outcome(StrEnum):
     CRASHED = "crashed"
     DIVERGED = "diverged"
     HOPELESS = "hopeless"
-    """Stopped early in the search: its loss stayed far above the baseline's (evidence/curves.py)."""
+    """Stopped early in the search: its loss stayed far above the baseline's."""
     OUT_OF_TIME = "out_of_time"
     OUT_OF_MEMORY = "out_of_memory"
     PROBE_FAILED = "probe_failed"

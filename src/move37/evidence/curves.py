@@ -20,7 +20,7 @@ Curve = Sequence[tuple[int, float]]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CurveRules:
-    """When a curve is cut. All assumed until measured on recorded campaigns (docs/evidence.md)."""
+    """When a curve is cut. Measured: none of 403 good ones (bench/curve_study.py, docs/log.md)."""
 
     window: int = 5
     """Points of the running median, which one bad batch cannot move."""
