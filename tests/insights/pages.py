@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 from move37.core.events import Event
-from move37.insights.report import write_report
+from move37.insights.report import Others, write_report
 
 VOID = {"meta", "br", "link", "img", "hr", "input", "base"}
 LOADING = {"src", "srcset", "data", "action", "background", "poster", "xlink:href", "href"}
@@ -39,9 +39,9 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-def written(events: list[Event], folder: Path) -> tuple[Page, str]:
+def written(events: list[Event], folder: Path, *, beside: Others = ()) -> tuple[Page, str]:
     """Write a report; return the page and the Markdown. Checks R1 each time."""
-    path = write_report(events, folder)
+    path = write_report(events, folder, beside=beside)
     assert path == folder / "report.html"
     page = Page(path.read_text("utf-8"))
     assert_inert(page)
@@ -54,6 +54,8 @@ def assert_inert(page: Page) -> None:
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert len(ids) == len(set(ids))
     for tag, attributes in page.tags:
+        for name, value in attributes.items():
+            assert "//" not in value or name.startswith("xmlns")  # names of XML languages only
         assert tag not in {"script", "iframe", "object", "embed", "img", "link", "base", "form"}
         assert not [name for name in attributes if name.startswith("on")]
         for name in LOADING & attributes.keys():

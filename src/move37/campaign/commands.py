@@ -32,7 +32,8 @@ from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, ReportError
 from move37.core.events import ModelCalled
-from move37.insights.report import write_report
+from move37.insights.plain import report_json
+from move37.insights.report import Others, write_report
 from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
 from move37.memory.ledger import Ledger
@@ -165,19 +166,29 @@ def settle(
     return stored.model_copy(update=changes), folder
 
 
-def report_run(ledger: Ledger, folder: RunFolder) -> Path:
+def report_run(ledger: Ledger, folder: RunFolder, *, beside: Others = ()) -> Path:
     """Write the report of a run and return the path of its page.
 
     Raises:
+        ConfigError: a run beside has another preset or baseline.
         ReportError: the folder cannot be written.
     """
     try:
-        return write_report(list(ledger.events()), folder.path)
+        return write_report(list(ledger.events()), folder.path, beside=beside)
     except OSError as error:
         raise ReportError(
             f"the report cannot be written: {error}; the ledger has everything: make room, then "
             f"move37 report {folder.path.name}"
         ) from error
+
+
+def print_report(ledger: Ledger, *, beside: Others = ()) -> None:
+    """Print the report's numbers as JSON.
+
+    Raises:
+        ConfigError: a run beside has another preset or baseline.
+    """
+    _print_json(report_json(list(ledger.events()), beside=beside))
 
 
 def _ending_words(ending: Ending, config: CampaignConfig, folder: RunFolder) -> str:

@@ -68,15 +68,30 @@ def show(
 
 
 @app.command()
-def report(name: Name = "first", runs: Runs = Path("runs")) -> None:
+def report(
+    name: Name = "first",
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="Run to compare discoveries with, such as random search; repeatable."),
+    ] = None,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
     """Write the report of a run again (HTML and Markdown) and print where it is.
 
-    Example: move37 report first
+    Example: move37 report first --beside random
     """
-    from move37.campaign.commands import report_run
+    from move37.campaign.commands import print_report, report_run
 
+    others = []
+    for other in beside or ():
+        with open_ledger(other, runs) as ledger:
+            others.append((other, list(ledger.events())))
     with open_ledger(name, runs) as ledger:
-        typer.echo(report_run(ledger, run_folder(name, runs)))
+        if as_json:
+            print_report(ledger, beside=others)
+            return
+        typer.echo(report_run(ledger, run_folder(name, runs), beside=others))
 
 
 @app.command()

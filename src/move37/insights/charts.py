@@ -1,4 +1,4 @@
-"""The report's charts: discovery, effects per task, training curves."""
+"""The report's charts: the search candidate by candidate, effects per task, training curves."""
 
 from __future__ import annotations
 
@@ -12,22 +12,30 @@ from matplotlib.ticker import MaxNLocator
 from move37.core.claims import Effect
 from move37.core.trial import Stage
 from move37.insights.findings import outcome_of
-from move37.insights.pictures import BLUE, COLOURS, GRAY, INK, picture, quiet_axes
+from move37.insights.pictures import (
+    BLUE,
+    COLOURS,
+    GRAY,
+    INK,
+    MARKERS,
+    picture,
+    quiet_axes,
+)
 from move37.insights.story import Record
 from move37.insights.wording import picture_text, signed
 
 DEEPEST = -4.0
-"""Noise units: the discovery chart shows at least this much below zero before it cuts off."""
+"""Noise units: the chart of the search shows at least this much below zero before it cuts off."""
 N_CURVES = 8
 
 
-def discovery_chart(searched: Sequence[Record]) -> str | None:
+def search_chart(searched: Sequence[Record]) -> str | None:
     """Draw every candidate over the order of proposal; None if no candidate has an effect."""
     measured = [r for r in searched if r.search_effect]
     if not measured:
         return None
     label = "Search effect of every candidate over the order of proposal, and fresh-seed effects"
-    return picture("discovery", label, lambda axes: _draw_discovery(axes, searched, measured))
+    return picture("search", label, lambda axes: _draw_search(axes, searched, measured))
 
 
 def effects_chart(rows: Sequence[tuple[str, Effect]], *, on_fresh_seeds: bool) -> str | None:
@@ -64,7 +72,7 @@ def curves_chart(best: Record, baseline: Record) -> str | None:
     return picture("curves", "Training loss of the best layer and the baseline", draw)
 
 
-def _draw_discovery(axes: Axes, searched: Sequence[Record], measured: Sequence[Record]) -> None:
+def _draw_search(axes: Axes, searched: Sequence[Record], measured: Sequence[Record]) -> None:
     tested = [(r, r.test.effect) for r in searched if r.test and r.test.effect]
     means = [r.search_effect.mean for r in measured if r.search_effect]
     top = max([2.0, *means, *(e.high for _, e in tested if math.isfinite(e.high))])
@@ -102,12 +110,14 @@ def _draw_dots(axes: Axes, searched: Sequence[Record], floor: float, bottom: flo
         dots = [(x, y) for x, y in seen if y >= floor]
         below = [(x, bottom) for x, y in seen if y < floor]
         blind = [(r.place, bottom) for r in group if not r.search_effect]
-        for points, marker, size in ((dots, "o", 22), (below, "v", 18), (blind, "x", 14)):
+        mark = MARKERS[outcome]
+        for points, marker, size in ((dots, mark, 24), (below, "v", 18), (blind, "x", 14)):
             if points:
                 xs, ys = zip(*points, strict=True)
                 axes.scatter(xs, ys, size, color=colour, marker=marker, linewidth=1, zorder=3)
         if group:
-            axes.scatter([], [], 22, color=colour, label=f"{outcome} ({len(group)})")
+            label = f"{outcome} ({len(group)})"
+            axes.scatter([], [], 24, color=colour, marker=mark, linewidth=1, label=label)
 
 
 def _draw_best_so_far(axes: Axes, measured: Sequence[Record], n: int) -> None:

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from move37.core.candidate import Origin
-from move37.core.events import CardsRead, Event
-from move37.insights.story import Record, Story
+from move37.insights.story import Record
 
 CLASSES: dict[str, str] = {
     "output gate": r"output-gate|out(put)?_gate|o_gate|g_proj",
@@ -103,40 +100,32 @@ class Components:
     """0: all used alike; towards 1: a few make up all."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ProvenanceRow:
-    """Where the elements of some layers come from, as declared and as checked."""
-
-    group: str
-    n: int
-    card: float
-    lesson: float
-    original: float
-    """Shares, after the check."""
-    n_unfounded: int
-    """Declared to come from something that was not in the author's context: counted as original."""
-
-
 def classes_of(record: Record) -> frozenset[str]:
     """Return the classes of a layer's elements."""
     idea = record.candidate.idea
     if idea.elements:
-        texts = [element.name for element in idea.elements]
-    else:
-        texts = [f"{idea.motivation}\n{idea.mechanism}\n{record.candidate.source}"[:MAX_TEXT]]
+        return classes_in(element.name for element in idea.elements)
+    return classes_in([f"{idea.motivation}\n{idea.mechanism}\n{record.candidate.source}"])
+
+
+def classes_in(texts: Iterable[str]) -> frozenset[str]:
+    """Return the classes whose words occur in names of elements, or in other text."""
+    texts = [text[:MAX_TEXT] for text in texts]
     return frozenset(n for n, p in PATTERNS.items() if any(p.search(text) for text in texts))
 
 
-def components(story: Story) -> Components | None:
+def components(records: Iterable[Record]) -> Components | None:
     """Return usage in the gallery against the rest; None without a searched layer."""
-    layers = [r for r in story.records.values() if r.place]
+    layers = [r for r in records if r.place]
     if not layers:
         return None
     used = {r.id: classes_of(r) for r in layers}
     gallery = [used[r.id] for r in layers if r.in_gallery]
     rest = [used[r.id] for r in layers if not r.in_gallery]
     rows = [_row(name, gallery, rest) for name in CLASSES]
-    rows = _controlled([row for row in rows if row.n_gallery + row.n_rest])
+    rows = [row for row in rows if row.n_gallery + row.n_rest]
+    rates = false_discovery_rates([row.p_value for row in rows])
+    rows = [replace(row, q_value=q) for row, q in zip(rows, rates, strict=True)]
     counts = [row.n_gallery + row.n_rest for row in rows]
     entropy = _entropy(counts)
     return Components(
@@ -150,53 +139,10 @@ def components(story: Story) -> Components | None:
     )
 
 
-def provenance(story: Story, events: Sequence[Event]) -> list[ProvenanceRow]:
-    """Return the shares of declared elements by source, gallery against the rest.
-
-    A card counts only if it was shown for that candidate, a lesson only if its candidate is known
-    and has one: what was never in context is no source.
-    """
-    shown = {e.index: frozenset(e.cards) for e in events if isinstance(e, CardsRead)}
-    layers = [r for r in story.records.values() if r.place and r.candidate.idea.elements]
-    groups = (
-        ("gallery", [r for r in layers if r.in_gallery]),
-        ("rest", [r for r in layers if not r.in_gallery]),
-    )
-    return [_provenance(name, of, shown, story) for name, of in groups if of]
-
-
-def _provenance(
-    group: str, records: list[Record], shown: dict[int, frozenset[str]], story: Story
-) -> ProvenanceRow:
-    counts: Counter[Origin] = Counter()
-    n_unfounded = 0
-    for record in records:
-        for element in record.candidate.idea.elements:
-            origin, source = element.origin, element.source
-            known = story.records.get(source)
-            founded = {
-                Origin.CARD: source in shown.get(record.index, frozenset()),
-                Origin.LESSON: bool(known and known.lesson) or source == "earlier-campaign",
-                Origin.ORIGINAL: True,
-            }[origin]
-            n_unfounded += not founded
-            counts[origin if founded else Origin.ORIGINAL] += 1
-    n = counts.total()
-    shares = {origin: counts[origin] / n for origin in Origin}
-    return ProvenanceRow(
-        group=group,
-        n=n,
-        card=shares[Origin.CARD],
-        lesson=shares[Origin.LESSON],
-        original=shares[Origin.ORIGINAL],
-        n_unfounded=n_unfounded,
-    )
-
-
 def _row(name: str, gallery: list[frozenset[str]], rest: list[frozenset[str]]) -> ComponentRow:
     a, b = sum(name in of for of in gallery), sum(name in of for of in rest)
     m, n = len(gallery), len(rest)
-    low, high = _difference(a, m, b, n)
+    low, high = difference_of_shares(a, m, b, n)
     return ComponentRow(
         name=name,
         n_gallery=a,
@@ -217,7 +163,8 @@ def fisher(a: int, m: int, b: int, n: int) -> float:
     return min(1.0, sum(w for w in weights if w <= seen) / sum(weights))
 
 
-def _wilson(a: int, m: int) -> tuple[float, float]:
+def share_interval(a: int, m: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share (Wilson 1927)."""
     if m == 0:
         return 0.0, 1.0
     p, z2 = a / m, Z * Z / m
@@ -225,20 +172,22 @@ def _wilson(a: int, m: int) -> tuple[float, float]:
     return (middle - half) / (1 + z2), (middle + half) / (1 + z2)
 
 
-def _difference(a: int, m: int, b: int, n: int) -> tuple[float, float]:
-    (low1, high1), (low2, high2) = _wilson(a, m), _wilson(b, n)
+def difference_of_shares(a: int, m: int, b: int, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a of m less b of n, as shares (Newcombe 1998, method 10)."""
+    (low1, high1), (low2, high2) = share_interval(a, m), share_interval(b, n)
     p1, p2 = a / m if m else 0.5, b / n if n else 0.5
     below = math.hypot(p1 - low1, high2 - p2)
     above = math.hypot(high1 - p1, p2 - low2)
     return max(-1.0, p1 - p2 - below), min(1.0, p1 - p2 + above)
 
 
-def _controlled(rows: list[ComponentRow]) -> list[ComponentRow]:
-    ordered = sorted(rows, key=lambda r: -r.p_value)
-    q, found = 1.0, []
-    for k, row in enumerate(ordered):
-        q = min(q, row.p_value * len(ordered) / (len(ordered) - k))
-        found.append(replace(row, q_value=q))
+def false_discovery_rates(p_values: Sequence[float]) -> list[float]:
+    """Return each test's q-value (Benjamini & Hochberg 1995), in the order of the p-values."""
+    falling = sorted(range(len(p_values)), key=lambda k: -p_values[k])
+    found, q = [1.0] * len(p_values), 1.0
+    for n_before, k in enumerate(falling):
+        q = min(q, p_values[k] * len(falling) / (len(falling) - n_before))
+        found[k] = q
     return found
 
 

@@ -83,21 +83,35 @@ def paired_effect(differences: Sequence[float], *, missing: int = 0) -> Effect:
     """Return the mean of at least one paired difference with Student's t interval, noise units."""
     from scipy.special import ndtri, stdtrit
 
+    mean, error, degrees = _mean_and_error(differences)
+    reach = float(stdtrit(degrees, TAIL) if degrees else ndtri(TAIL))
+    return Effect(
+        mean=mean,
+        low=mean - reach * error,
+        high=mean + reach * error,
+        n_pairs=len(differences),
+        confidence=CONFIDENCE,
+        missing=missing,
+    )
+
+
+def paired_p_value(differences: Sequence[float]) -> float:
+    """Return the two-sided p-value of no difference, from the same distribution as the interval."""
+    from scipy.special import ndtr, stdtr
+
+    mean, error, degrees = _mean_and_error(differences)
+    reach = -abs(mean) / error if error > 0 else -math.inf
+    return min(1.0, 2 * float(stdtr(degrees, reach) if degrees else ndtr(reach)))
+
+
+def _mean_and_error(differences: Sequence[float]) -> tuple[float, float, int]:
+    """Return mean, standard error and degrees of freedom; 0 degrees: the noise floor's, normal."""
     n = len(differences)
     mean = math.fsum(differences) / n
     reach = max(map(abs, differences))
     if n == 1 or max(differences) - min(differences) <= ROUNDING * reach:
-        half = float(ndtri(TAIL)) * UNPAIRED_FLOOR / math.sqrt(n)
-    else:
-        half = float(stdtrit(n - 1, TAIL)) * statistics.stdev(differences) / math.sqrt(n)
-    return Effect(
-        mean=mean,
-        low=mean - half,
-        high=mean + half,
-        n_pairs=n,
-        confidence=CONFIDENCE,
-        missing=missing,
-    )
+        return mean, UNPAIRED_FLOOR / math.sqrt(n), 0
+    return mean, statistics.stdev(differences) / math.sqrt(n), n - 1
 
 
 def spread(groups: Sequence[Sequence[float]]) -> Spread | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -19,14 +19,24 @@ from matplotlib.figure import Figure
 INK = "#010203"
 """Stands for the page's text colour, which only the page knows."""
 GRAY = "#8a8f98"
-BLUE = "#4c7fc0"
+BLUE, ORANGE, PURPLE, GREEN = "#2b7bba", "#d98a00", "#b5639a", "#12906a"
+"""Near the colours of Okabe and Ito (2008), which people with any colour vision tell apart; dark
+enough for white paper and light enough for a dark page. Shapes and dashes repeat what they say."""
 COLOURS = {
-    "rejected": "#a8adb5",
-    "unfinished": "#c9ccd1",
+    "rejected": "#9aa0a8",
+    "unfinished": "#b9bdc4",
     "explored": BLUE,
-    "promoted": "#e0912f",
-    "not confirmed": "#cf4b4b",
-    "confirmed": "#2a9d5c",
+    "promoted": ORANGE,
+    "not confirmed": PURPLE,
+    "confirmed": GREEN,
+}
+MARKERS = {
+    "rejected": "x",
+    "unfinished": ".",
+    "explored": "o",
+    "promoted": "^",
+    "not confirmed": "s",
+    "confirmed": "P",
 }
 STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -60,9 +70,17 @@ def picture(
         draw: fills the axes.
         height_inches: of the drawing; its width fills the page.
     """
+    return panels(name, label, [draw], height_inches=height_inches)
+
+
+def panels(
+    name: str, label: str, draws: Sequence[Callable[[Axes], None]], *, height_inches: float = 3.4
+) -> str:
+    """Return drawings side by side as one picture; see `picture`."""
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}):
         figure = Figure(figsize=(WIDTH_INCHES, height_inches), layout="constrained")
-        draw(figure.subplots())
+        for axes, draw in zip(figure.subplots(1, len(draws), squeeze=False)[0], draws, strict=True):
+            draw(axes)
         out = io.StringIO()
         nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
         figure.savefig(out, format="svg", transparent=True, metadata=nothing)

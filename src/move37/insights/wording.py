@@ -41,6 +41,13 @@ def signed(value: float) -> str:
     return f"{value + 0.0:+.2f}" if abs(value) >= 0.005 else "0.00"
 
 
+def plain_number(value: float) -> Ready:
+    """Return a number as people read it: thousands apart, three or four digits."""
+    if abs(value) >= 1000:
+        return Ready(f"{value:,.0f}")
+    return Ready(f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}")
+
+
 def effect_words(effect: Effect) -> Ready:
     """Return an effect as people read it: `+1.23 [+0.45, +2.01]`."""
     return Ready(f"{signed(effect.mean)} [{signed(effect.low)}, {signed(effect.high)}]")
