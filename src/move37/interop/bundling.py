@@ -1,7 +1,8 @@
 """Make one file of a layer and the kernels it uses: text in, text out, only torch left to import.
 
 The kernels are put into a function of their own, so that no name of the layer can meet one of
-theirs; calls into fla's Triton kernels are left out. Nothing is executed.
+theirs; calls into fla's Triton kernels are left out. Nothing is executed. Layers that are written
+the fla way: see `fla_bundling`.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import move37
 from move37.core.errors import SourceError
+from move37.interop.fla_bundling import FOREIGN, fla_text, is_fla_style
 
 PACKAGE = "move37.arena.kernels"
 ERRORS = "move37.core.errors"
@@ -52,12 +54,17 @@ def bundle(source: str, *, title: str, candidate_id: str) -> Bundle:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SourceError(f"candidate {candidate_id} does not parse: {error}") from error
-    layer, wanted = _without_imports(source, tree, candidate_id)
-    kernels = _kernels(wanted) if wanted else ""
-    needs = ("torch", *sorted(_foreign(tree) - {"torch"}))
+    foreign = _foreign(tree) - {"torch"}
+    if is_fla_style(tree):
+        body = fla_text(source, tree, candidate_id)
+        foreign -= set(FOREIGN)
+    else:
+        layer, wanted = _without_imports(source, tree, candidate_id)
+        body = (_kernels(wanted) if wanted else "") + layer
+    needs = ("torch", *sorted(foreign))
     quiet = title.replace("\\", "/").replace('"""', "'''").strip() or candidate_id
     head = HEAD.format(title=quiet, candidate_id=candidate_id, needs=" and ".join(needs))
-    return Bundle(text=head + kernels + layer, needs=needs)
+    return Bundle(text=head + body, needs=needs)
 
 
 def kernel_names() -> dict[str, str]:
