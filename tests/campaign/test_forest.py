@@ -2,11 +2,13 @@
 
 F1  Every root is measured, and may be a parent.
 F2  A crossover of descendants of two roots has two parents: in lineage, tree, report and table.
-F3  What a bandit asks for is rebuilt from the ledger: a replay makes the same choices.
+F3  What a bandit asks for is rebuilt from the ledger: a replay makes the same choices, also of a
+    run whose ledger is on PostgreSQL.
 """
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,7 @@ from move37.memory.ledger import Ledger
 from move37.memory.lineage import Lineage
 from move37.memory.state import Entry, State
 
+pytest_plugins = ("move37.testing.postgres",)
 N = 6
 
 
@@ -119,14 +122,28 @@ def test_the_terminals_tree_names_the_other_parent(forest, state):
     assert all(parent in shown.output for parent in entry.candidate.parents)
 
 
-def test_what_was_asked_for_is_written_down_and_chosen_again_in_a_replay(forest, tmp_path):
+def moved(run: Path, to: Path, url: str) -> RunFolder:
+    """The same run with its ledger on PostgreSQL."""
+    folder = RunFolder(path=to)
+    folder.keep_url(url)
+    shutil.copy(run / "secret", to)
+    shutil.copytree(run / "artefacts", to / "artefacts")
+    with Ledger.open(run / "ledger.db") as ledger, folder.open_ledger(create=True) as there:
+        there.append(*ledger.events())
+    return folder
+
+
+def test_what_was_asked_for_is_written_down_and_chosen_again_in_a_replay(
+    forest, tmp_path, postgres
+):
     """F3: joined where two parents were asked for, else what the bandit says."""
     with Ledger.open(forest / "ledger.db") as ledger:
         asked = {e.index: e for e in ledger.events([ParentsChosen])}
         made = {e.index: e for e in ledger.events([CandidateProposed])}
     assert {e.mode for e in asked.values()} <= set(MODES)
     assert any(len(e.parents) == 2 for e in asked.values())
-    told = replay(RunFolder(path=forest), RunFolder(path=tmp_path / "again"))
+    there = moved(forest, tmp_path / "forest", postgres())
+    told = replay(there, RunFolder(path=tmp_path / "again"))
     assert told.is_same, told.differences
     with Ledger.open(tmp_path / "again" / "ledger.db") as ledger:
         assert {e.index: e for e in ledger.events([ParentsChosen])} == asked

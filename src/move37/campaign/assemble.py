@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from move37 import __version__
+from move37.campaign.archive import Archive
 from move37.campaign.folder import RunFolder
 from move37.campaign.guarding import state_diversity
 from move37.campaign.settings import load_preset
@@ -105,6 +106,7 @@ def open_workshop(
         ) as laboratory,
         folder.held(),
         folder.open_ledger(create=True) as ledger,
+        contextlib.closing(Archive(folder.url)) as archive,
     ):
         check_preset(ledger, preset)
         secret = folder.secret()
@@ -133,6 +135,7 @@ def open_workshop(
             baseline=member(config.baseline),
             opponents=tuple(member(name) for name in config.opponents),
             secret=secret,
+            archive=archive,
             noise_folder=folder.path.parent / NOISE,
             driver=driver,
         )

@@ -96,11 +96,6 @@ def _propose(
     mode: Mode,
 ) -> CandidateProposed:
     hits = workshop.library.search(cards.query, limit=N_CARDS)
-    lessons = (
-        shown.lessons_for(weaknesses(workshop, state, parents), state)
-        if workshop.config.search.use_lessons
-        else ()
-    )
     everything, parent = workshop.ledger.state(), state.candidates[chosen[0]]
     proposal = workshop.team.researcher.propose(
         Brief(
@@ -121,13 +116,7 @@ def _propose(
                 )
                 for hit in hits
             ),
-            lessons=(
-                *_seeded(workshop),
-                *(
-                    LessonHint(candidate_id=x.candidate_id, credits=x.credits, text=x.text)
-                    for x in lessons
-                ),
-            ),
+            lessons=_lessons(workshop, state, parents),
             task_names=tuple(task.name for task in workshop.preset.tasks),
             known_ids=_known_ids(workshop, state, parents.index),
             seed=step_seed(workshop, parents.index, "propose"),
@@ -148,15 +137,25 @@ def _propose(
     )
 
 
-def _seeded(workshop: Workshop) -> tuple[LessonHint, ...]:
-    """Return what an earlier campaign learnt, as one more lesson."""
+def _lessons(workshop: Workshop, state: State, parents: ParentsChosen) -> tuple[LessonHint, ...]:
+    """Return what is told of earlier results: of an earlier campaign first, then of this one."""
     search = workshop.config.search
-    if not search.seed_lessons or not search.use_lessons:
+    if not search.use_lessons:
         return ()
-    text = "An earlier campaign, in units of noise: " + ", ".join(
-        f"{name} {worth:+.2f}" for name, worth in search.seed_lessons[:N_TOLD]
+    own = shown.lessons_for(
+        weaknesses(workshop, state, parents),
+        state,
+        workshop.archive,
+        arm=workshop.arm(parents.index),
     )
-    return (LessonHint(candidate_id=EARLIER, credits=dict(search.seed_lessons), text=text),)
+    hints = [LessonHint(candidate_id=x.candidate_id, credits=x.credits, text=x.text) for x in own]
+    if search.seed_lessons:
+        text = "An earlier campaign, in units of noise: " + ", ".join(
+            f"{name} {worth:+.2f}" for name, worth in search.seed_lessons[:N_TOLD]
+        )
+        worths = dict(search.seed_lessons)
+        hints.insert(0, LessonHint(candidate_id=EARLIER, credits=worths, text=text))
+    return tuple(hints)
 
 
 def _known_ids(workshop: Workshop, state: State, index: int) -> frozenset[str]:
@@ -223,7 +222,7 @@ def judge_novelty(
     critic = workshop.team.critic
     if critic is None or not judged.is_novel or candidate.author in shown.CLOSED_FORMS:
         return judged
-    nearest = shown.nearest_motivations(candidate, state)
+    nearest = shown.nearest_motivations(candidate, state, workshop.archive)
     if not nearest:
         return judged
     try:

@@ -5,11 +5,9 @@ Search results and nothing else: no confirmation, no held-back task, no secret.
 
 from __future__ import annotations
 
+from move37.campaign.archive import Archive
 from move37.campaign.results import known
 from move37.campaign.workshop import Workshop
-from move37.cognition.dense import HashedNgrams
-from move37.cognition.lexical import Document
-from move37.cognition.retrieval import Index
 from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
 from move37.core.events import LessonWritten
@@ -101,34 +99,27 @@ def asked_ablation(state: State, parent: Entry, index: int) -> str:
     return "" if done else element
 
 
-def lessons_for(weakness: str, state: State) -> tuple[LessonWritten, ...]:
+def lessons_for(
+    weakness: str, state: State, archive: Archive, *, arm: str = ""
+) -> tuple[LessonWritten, ...]:
     """Return the newest lessons and, of the older ones, those that fit a weakness; oldest first."""
     lessons = state.lessons
     if len(lessons) <= N_LESSONS:
         return lessons
     older, newest = lessons[:-N_NEWEST], lessons[-N_NEWEST:]
-    index = Index(
-        [Document(id=x.candidate_id, fields=(x.text,)) for x in older], embedder=HashedNgrams()
-    )
-    fitting = {hit.id for hit in index.search(weakness, limit=N_LESSONS - N_NEWEST)}
+    fitting = set(archive.lessons(older, weakness, limit=N_LESSONS - N_NEWEST, arm=arm))
     return (*(x for x in older if x.candidate_id in fitting), *newest)
 
 
-def nearest_motivations(candidate: Candidate, state: State) -> tuple[Candidate, ...]:
+def nearest_motivations(
+    candidate: Candidate, state: State, archive: Archive
+) -> tuple[Candidate, ...]:
     """Return the known candidates whose motivation is near, the nearest first; often none."""
-    others = {id_: e.candidate for id_, e in state.candidates.items() if id_ != candidate.id}
-    index = Index(
-        [Document(id=id_, fields=(_words(other),)) for id_, other in others.items()],
-        embedder=HashedNgrams(),
-    )
-    found = index.nearest(_words(candidate), limit=N_NEAREST)
-    return tuple(others[hit.id] for hit in found if hit.score >= NEAR)
+    known = [entry.candidate for entry in state.candidates.values()]
+    found = archive.motivations(known, candidate, limit=N_NEAREST)
+    return tuple(state.candidates[id_].candidate for id_, score in found if score >= NEAR)
 
 
 def anchors() -> tuple[str, ...]:
     """Return the sources that set a judge's scale, the same in every campaign."""
     return tuple(reference_source(name) for name in ANCHORS)
-
-
-def _words(candidate: Candidate) -> str:
-    return f"{candidate.idea.motivation}\n{candidate.idea.mechanism}"

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from move37.campaign.archive import Archive
 from move37.campaign.stopping import Stopwatch
 from move37.campaign.team import Team, arm_of
 from move37.cognition.library import Library
@@ -75,6 +76,8 @@ class Workshop:
     """Of a replay."""
     effects: dict[tuple[str, int], float | None] = field(default_factory=dict)
     """Combined search effect of finished candidates by id and level, as far as asked for."""
+    archive: Archive = field(default_factory=Archive)
+    """The campaign's lessons and motivations, searchable."""
     noise_folder: Path | None = None
     """Where runs share replicates of their baselines; None: nowhere."""
 

@@ -22,9 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from move37.cognition.lexical import Document, Found
+from move37.cognition.sketch import EXACT_UP_TO, Sketch
 from move37.core.errors import ConfigError
 
 Vectors = NDArray[np.float32]
+MOST_NEAR = 100
+"""Neighbours that may be asked of short forms; for more, every row is compared."""
 MAX_CHARACTERS = 20_000
 STOPWORDS = frozenset(
     re.findall(
@@ -127,7 +130,10 @@ class LatentSemantic:
 
 
 class VectorIndex:
-    """Documents near a text in an embedder's space, by cosine; fields are weighed and added up."""
+    """Documents near a text in an embedder's space, by cosine; fields are weighed and added up.
+
+    Beyond EXACT_UP_TO documents the nearest are sought by short forms first and may miss one.
+    """
 
     def __init__(self, embedder: Embedder, weights: Sequence[float] = (1.0,)) -> None:
         self._embedder = embedder
@@ -135,6 +141,7 @@ class VectorIndex:
         self._rows: Vectors = np.zeros((64, embedder.n_dimensions), dtype=np.float32)
         self._ids: list[str] = []
         self._place: dict[str, int] = {}
+        self._sketch: Sketch | None = None
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -153,16 +160,35 @@ class VectorIndex:
                 self._ids.append(document.id)
                 self._grow(place + 1)
             self._rows[place] = vector
+            if self._sketch is not None:
+                self._sketch.replace(place, vector)
 
     def search(self, query: str, *, limit: int) -> tuple[Found, ...]:
         """Return the documents nearest to the query with their cosine, best first; ties by id."""
         if limit < 1 or not self._ids:
             return ()
-        cosines = self._rows[: len(self._ids)] @ self._embedder.embed([query])[0]
-        n = min(limit, len(self._ids))
+        vector = self._embedder.embed([query])[0]
+        places = self._near(vector, limit)
+        rows = self._rows[: len(self._ids)] if places is None else self._rows[places]
+        cosines = rows @ vector
+        n = min(limit, len(cosines))
         best = np.argpartition(-cosines, n - 1)[:n]
-        found = [Found(id=self._ids[i], score=float(cosines[i])) for i in best if cosines[i] > 0]
+        found = [
+            Found(id=self._ids[i if places is None else places[i]], score=float(cosines[i]))
+            for i in best
+            if cosines[i] > 0
+        ]
         return tuple(sorted(found, key=lambda f: (-f.score, f.id)))
+
+    def _near(self, vector: Vectors, limit: int) -> NDArray[np.intp] | None:
+        """Return the places that are worth a comparison; None: all of them."""
+        if len(self._ids) <= EXACT_UP_TO or limit > MOST_NEAR:
+            return None
+        rows = self._rows[: len(self._ids)]
+        if self._sketch is None:
+            self._sketch = Sketch(rows)
+        self._sketch.add(rows)
+        return self._sketch.near(vector)
 
     def _grow(self, n_rows: int) -> None:
         if n_rows > len(self._rows):

@@ -7,13 +7,16 @@ is left behind. PostgreSQL ranks without the rarity of words, so rarity is multi
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from move37.cognition.lexical import Document, Found, query_words
+from move37.core.errors import LedgerError
 
 LABELS = "ABCD"
 CREATE = "CREATE TEMPORARY TABLE cognition_texts (id text PRIMARY KEY, doc tsvector NOT NULL)"
@@ -36,6 +39,16 @@ SEARCH = text(
 )
 
 
+@contextmanager
+def plain_words() -> Iterator[None]:
+    """Say what became of the server, never its URL: it may hold a password."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or type(error).__name__
+        raise LedgerError(f"PostgreSQL's full-text search failed: {cause}") from error
+
+
 class PostgresText:
     """Documents of up to four fields, ranked by weighted word frequency and rarity. Threadsafe."""
 
@@ -46,10 +59,12 @@ class PostgresText:
         self._weights = [w / max(weights) for w in reversed(padded)]  # its order is D, C, B, A
         self._n_fields = len(weights)
         self._lock = threading.Lock()
-        self._engine = create_engine(url)
-        self._connection = self._engine.connect()
-        self._connection.execute(text(CREATE))
-        self._connection.execute(text(INDEX))
+        # autocommit: a campaign lasts for days, and an open transaction would hold vacuum back
+        self._engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with plain_words():
+            self._connection = self._engine.connect()
+            self._connection.execute(text(CREATE))
+            self._connection.execute(text(INDEX))
         vector = " || ".join(
             f"setweight(to_tsvector('english', :f{i}), '{LABELS[i]}')"
             for i in range(self._n_fields)
@@ -82,7 +97,7 @@ class PostgresText:
             for d in documents
         ]
         if rows:
-            with self._lock:
+            with self._lock, plain_words():
                 self._connection.execute(self._insert, rows)
 
     def search(self, query: str, *, limit: int) -> tuple[Found, ...]:
@@ -91,6 +106,6 @@ class PostgresText:
         if not words or limit < 1:
             return ()
         values = {"words": words, "weights": self._weights, "limit": limit}
-        with self._lock:
+        with self._lock, plain_words():
             rows = self._connection.execute(SEARCH, values).all()
         return tuple(Found(id=row.id, score=float(row.score)) for row in rows)

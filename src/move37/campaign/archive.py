@@ -1,0 +1,110 @@
+"""A campaign's own texts, searchable: lessons and motivations, indexed as they come.
+
+An index holds exactly what was asked about the last time, so what it finds depends on that alone:
+not on what is in flight, nor on the session that asks. Texts of a campaign on PostgreSQL are
+searched by PostgreSQL's full text, those of a file by FTS5.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from move37.cognition.dense import HashedNgrams, VectorIndex
+from move37.cognition.lexical import Document, TextIndex
+from move37.cognition.postgres_text import PostgresText
+from move37.cognition.retrieval import Index
+from move37.core.candidate import Candidate
+from move37.core.events import LessonWritten
+from move37.memory.database import locate
+
+T = TypeVar("T")
+Made = TypeVar("Made", Index, VectorIndex)
+
+
+@dataclass(kw_only=True)
+class _Growing(Generic[T, Made]):
+    """An index of a list that mostly grows at its end."""
+
+    make: Callable[[], Made]
+    document: Callable[[T], Document]
+    held: list[T] = field(default_factory=list)
+    index: Made | None = None
+
+    def of(self, items: Sequence[T]) -> Made:
+        """Return an index that holds these items and no others."""
+        n = len(self.held)
+        is_more = n <= len(items) and all(a is b for a, b in zip(self.held, items, strict=False))
+        if self.index is None or not is_more:
+            self.index, self.held, n = self.make(), [], 0
+        self.index.add(self.document(item) for item in items[n:])
+        self.held = list(items)
+        return self.index
+
+
+class Archive:
+    """Lessons and motivations of one campaign. Threadsafe; close it at the end.
+
+    Args:
+        database: URL of the campaign's PostgreSQL; None: its ledger is a file.
+    """
+
+    def __init__(self, database: str | None = None) -> None:
+        self._database = database
+        self._texts: list[PostgresText] = []
+        self._lock = threading.Lock()
+        self._lessons: dict[str, _Growing[LessonWritten, Index]] = {}
+        self._motivations: _Growing[Candidate, VectorIndex] = _Growing(
+            make=lambda: VectorIndex(HashedNgrams()),
+            document=lambda c: Document(id=c.id, fields=(motivation_words(c),)),
+        )
+
+    def lessons(
+        self, known: Sequence[LessonWritten], query: str, *, limit: int, arm: str = ""
+    ) -> tuple[str, ...]:
+        """Return the candidates whose lessons fit a question, best first.
+
+        Args:
+            known: the lessons to search, in order.
+            query: any text.
+            limit: at most so many.
+            arm: whose lessons they are; each arm's grow by themselves.
+        """
+        with self._lock:
+            if arm not in self._lessons:
+                self._lessons[arm] = _Growing(make=self._new_index, document=_lesson)
+            found = self._lessons[arm].of(known).search(query, limit=limit)
+        return tuple(hit.id for hit in found)
+
+    def motivations(
+        self, known: Sequence[Candidate], candidate: Candidate, *, limit: int
+    ) -> tuple[tuple[str, float], ...]:
+        """Return the candidates whose motivation is most alike, with the cosine, nearest first."""
+        with self._lock:
+            index = self._motivations.of(known)
+            found = index.search(motivation_words(candidate), limit=limit + 1)
+        return tuple((hit.id, hit.score) for hit in found if hit.id != candidate.id)[:limit]
+
+    def close(self) -> None:
+        """Give the database's connections back."""
+        for text in self._texts:
+            text.close()
+
+    def _new_index(self) -> Index:
+        text: TextIndex | None = None
+        if self._database is not None:
+            url = locate(self._database).render_as_string(hide_password=False)
+            self._texts.append(PostgresText(url, (1.0,)))
+            text = self._texts[-1]
+        return Index(embedder=HashedNgrams(), text=text)
+
+
+def motivation_words(candidate: Candidate) -> str:
+    """Return what a candidate's motivation is compared by."""
+    return f"{candidate.idea.motivation}\n{candidate.idea.mechanism}"
+
+
+def _lesson(lesson: LessonWritten) -> Document:
+    return Document(id=lesson.candidate_id, fields=(lesson.text,))

@@ -1,0 +1,85 @@
+"""A campaign's own texts, searched.
+
+A1  An index that grew finds what one made at once finds; what is no longer asked about is gone.
+A2  On PostgreSQL the words of lessons are searched there.
+"""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from test_lessons_shown import state_of
+
+from move37.campaign.archive import Archive, motivation_words
+from move37.campaign.shown import N_LESSONS, N_NEWEST, lessons_for
+from move37.cognition.dense import HashedNgrams
+from move37.cognition.lexical import Document
+from move37.cognition.retrieval import Index
+from move37.core.candidate import Candidate, Idea
+
+pytest_plugins = ("move37.testing.postgres",)
+
+WORDS = ["decay", "erases", "recall", "state", "gate", "writes", "copies", "keys", "shift", "norm"]
+
+
+def texts(n: int) -> list[str]:
+    return [
+        " ".join(WORDS[(k * 7 + i * i) % len(WORDS)] for i in range(6)) + f" {k}" for k in range(n)
+    ]
+
+
+def test_an_index_that_grew_finds_what_one_made_at_once_finds():
+    """A1: also after a step back, and with another arm's lessons beside it."""
+    lessons = state_of(texts(90)).lessons
+    archive = Archive()
+    for n in (10, 40, 41, 90, 20, 60):
+        known = lessons[:n]
+        once = Index(
+            [Document(id=x.candidate_id, fields=(x.text,)) for x in known], embedder=HashedNgrams()
+        )
+        fresh = tuple(hit.id for hit in once.search("which gate forgets keys", limit=7))
+        assert archive.lessons(known, "which gate forgets keys", limit=7) == fresh
+        other = archive.lessons(lessons[50:55], "gate", limit=7, arm="control")
+        assert set(other) <= {x.candidate_id for x in lessons[50:55]}
+    archive.close()
+
+
+def test_the_nearest_motivations_leave_out_the_candidate_itself():
+    """A1."""
+    known = [
+        Candidate.of(f"class Mixer: n = {k}", Idea(name="n", motivation=text, mechanism="S = gS"))
+        for k, text in enumerate(texts(30))
+    ]
+    archive = Archive()
+    near = archive.motivations(known, known[4], limit=3)
+    index = Index(
+        [Document(id=c.id, fields=(motivation_words(c),)) for c in known if c is not known[4]],
+        embedder=HashedNgrams(),
+    )
+    expected = index.nearest(motivation_words(known[4]), limit=3)
+    assert [id_ for id_, _ in near] == [hit.id for hit in expected]
+    assert [score for _, score in near] == pytest.approx([hit.score for hit in expected])
+
+
+def test_lessons_of_a_campaign_on_postgresql_are_searched_there(postgres):
+    """A2: the index is a table of the server as long as the archive is open, and then gone."""
+    found = [f"nothing of note, number {i}" for i in range(120)]
+    found[3] = "rotations hurt permutations of five objects"
+    state, url = state_of(found), postgres()
+    archive = Archive(url)
+    chosen = lessons_for("a permutation of an object fails", state, archive)
+    assert state.lessons[3] in chosen
+    assert chosen[-N_NEWEST:] == state.lessons[-N_NEWEST:]
+    assert len(chosen) <= N_LESSONS
+    assert n_tables(url) == 1
+    archive.close()
+    assert n_tables(url) == 0
+
+
+def n_tables(url: str) -> int:
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_class WHERE relname = 'cognition_texts'"
+        ).fetchone()
+    assert row is not None
+    return row[0]
