@@ -4,12 +4,14 @@ A1  Programs are probed as they are: a layer that looks ahead fails causality, i
 A2  A published gain is weighed against binomial noise, computed apart here.
 A3  The report says everything from the ledger; an audit that stopped goes on.
 A4  A campaign that ran here, or has nothing to audit, gets a clear answer.
+A5  The page loads and runs nothing, whatever names and words are in the records.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +21,7 @@ from published import GALLERY, TREE, write_folder
 from move37.core.errors import ConfigError
 from move37.core.events import ProbesRan
 from move37.interop.asi_arch import read_folder
-from move37.interop.audit import audit, audit_json, render, run_probes
+from move37.interop.audit import audit, audit_json, render, render_page, run_probes, write_audit
 from move37.interop.benchmarks import accuracies, gain, gain_over_mean, spread_rows
 from move37.interop.importing import import_reading
 from move37.lab.laboratory import Laboratory
@@ -64,6 +66,24 @@ def test_the_page_names_probes_gains_and_sizes(audited):
     assert "Gated DeltaNet (42.10)" in page
     assert "<b>" not in page
     json.dumps(audit_json(found), allow_nan=False)
+
+
+def test_the_html_page_says_the_same_and_loads_nothing(audited, tmp_path):
+    """A3, A5."""
+    with Ledger.open(audited) as ledger:
+        found = audit(ledger)
+    page = write_audit(found, "<script>alert(1)</script>", tmp_path)
+    assert page == tmp_path / "audit.html"
+    text = page.read_text("utf-8")
+    assert 'causality</td><td class="num">2</td><td class="num bad">1</td>' in text
+    assert "Gated DeltaNet (42.10)" in text
+    assert "Published gains over each baseline" in text
+    assert "<script" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "default-src 'none'" in text
+    addresses = set(re.findall(r"[a-z]+://[^\s\"']*", text))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert (tmp_path / "audit.md").exists()
 
 
 def test_sizes_are_counted_against_the_baseline(audited):
@@ -119,7 +139,9 @@ def test_a_tree_alone_has_nothing_to_audit(tmp_path):
     """A4."""
     import_reading(read_folder(write_folder(tmp_path / "data", TREE)), tmp_path / "old")
     with Ledger.open(tmp_path / "old" / "ledger.db") as ledger:
-        assert "There is nothing to audit" in render(audit(ledger), "old")
+        found = audit(ledger)
+    assert "There is nothing to audit" in render(found, "old")
+    assert "There is nothing to audit" in render_page(found, "old")
 
 
 def test_a_campaign_that_ran_here_is_not_audited(tmp_path):

@@ -5,6 +5,8 @@ I2  Odd cells never stop a reading and never become numbers: they are told at th
 I3  Published numbers stay published: no trial, no verdict, no fitness is made of them.
 I4  An imported ledger verifies, and a campaign is imported whole or not at all.
 I5  Foreign files are refused in one message.
+I6  A published picture is kept as shapes and words; nothing in it can act or be loaded.
+I7  The report of an imported run says what was published, in bounded time, and nothing of a search.
 """
 
 from __future__ import annotations
@@ -12,18 +14,22 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from published import GALLERY, POINTWISE, TREE, tree_record, write_folder
+from published import GALLERY, POINTWISE, TREE, gallery_record, tree_record, write_folder
 
 from move37.core.errors import ConfigError
 from move37.core.events import CampaignStarted, RecordImported
+from move37.insights.report import write_report
 from move37.interop import cells
 from move37.interop.asi_arch import read_folder, read_record
-from move37.interop.importing import import_reading
+from move37.interop.drawings import sanitised
+from move37.interop.importing import events_of, import_reading
+from move37.memory.artefacts import Artefacts
 from move37.memory.ledger import Ledger
 from move37.memory.state import State
 
@@ -187,3 +193,96 @@ def test_the_real_tree_comes_in_whole():
     assert sum(r.parent == 1 for r in records) == 213
     assert sum(not r.display_name for r in records) == 8
     assert max(r.score or 0.0 for r in records) == pytest.approx(2.742, abs=5e-4)
+
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">%s</svg>'
+
+
+def test_shapes_and_words_of_a_picture_are_kept():
+    """I6."""
+    drawn = SVG % '<g fill="#eee"><rect x="1" width="3"/><text x="2">q &amp; k</text></g>'
+    kept = sanitised(drawn)
+    assert '<rect width="3" x="1"></rect>' in kept
+    assert "q &amp; k" in kept
+    assert sanitised(kept) == kept
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        "<script>alert(1)</script>",
+        '<rect onload="alert(1)" x="1"/>',
+        '<image href="http://evil.example/x"/>',
+        "<style>@import url(http://evil.example)</style>",
+        '<rect style="background:url(http://evil.example)"/>',
+        '<rect fill="url(http://evil.example#a)"/>',
+        '<rect fill="u&#114;l(//evil.example)"/>',
+        "<foreignObject><iframe src='//evil.example'/></foreignObject>",
+        '<a href="javascript:alert(1)"><text>x</text></a>',
+        '<animate attributeName="href" to="javascript:alert(1)"/>',
+        '<use href="#x"/><set attributeName="onload" to="alert(1)"/>',
+    ],
+)
+def test_nothing_in_a_picture_can_act(evil: str):
+    """I6."""
+    kept = sanitised(SVG % evil)
+    assert kept.startswith("<svg")
+    assert "evil" not in kept
+    assert "alert" not in kept
+    assert "href" not in kept
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, 3, "", "no picture", "<svg", "<html/>", SVG % ("<g>" * 5001 + "</g>" * 5001),
+        '<!DOCTYPE svg [<!ENTITY a "aaaa">]>' + SVG % "&a;", "<svg>" + "x" * 300_001 + "</svg>",
+    ],
+    ids=["none", "number", "empty", "words", "cut", "html", "deep", "entities", "large"],
+)  # fmt: skip
+def test_what_is_no_picture_is_left_out(value: object):
+    """I6."""
+    assert sanitised(value) == ""
+
+
+def test_a_picture_is_an_artefact_and_its_digest_is_in_the_record(tmp_path):
+    """I6."""
+    record = gallery_record(2, 1, POINTWISE, svg_picture=SVG % "<circle r='2'/><script/>")
+    odd = gallery_record(3, 1, POINTWISE, svg_picture="no picture")
+    facts = published(imported(tmp_path, TREE[:1], [record, odd]))
+    kept = Artefacts(tmp_path / "runs" / "old" / "artefacts").get(facts["2"].picture)
+    assert kept.decode().endswith('<circle r="2"></circle></svg>')
+    assert facts["3"].picture == ""
+    assert "its picture is no SVG that can be kept" in facts["3"].oddities
+
+
+def test_the_report_says_what_was_published_and_nothing_of_a_search(tmp_path):
+    """I7."""
+    imported(tmp_path, TREE, GALLERY)
+    with Ledger.open(tmp_path / "runs" / "old" / "ledger.db") as ledger:
+        write_report(list(ledger.events()), tmp_path)
+    for name in ("report.html", "report.md"):
+        text = (tmp_path / name).read_text("utf-8")
+        assert "Nothing here was measured by move37" in text
+        assert "8 records as asi-arch published them" in text
+        assert "What was odd in the files" in text
+        for foreign in ("held up on fresh seeds", "Gallery", "CPU time", "Noise floor", "sandbox"):
+            assert foreign not in text
+
+
+def test_a_large_imported_tree_is_reported_in_bounded_time(tmp_path):
+    """I7: as many records as the real one, in a chain of families, under hostile names."""
+    name = "<script>alert(1)</script>"
+    tree = [tree_record(1, None, 1.6, name_new=name)]
+    tree += [
+        tree_record(k, max(1, k // 3), 1.6 + k % 97 / 100, name_new=name) for k in range(2, 1773)
+    ]
+    reading = read_folder(write_folder(tmp_path / "data", tree))
+    started = CampaignStarted(
+        name="old", config="{}", version="", machine={}, sandboxed=True, imported_from="asi-arch"
+    )
+    events = [started, *events_of(reading)]
+    start = time.process_time()
+    write_report(events, tmp_path)
+    assert time.process_time() - start < 8  # measured: 1.5 on a busy machine
+    assert "<script" not in (tmp_path / "report.html").read_text("utf-8")

@@ -330,6 +330,8 @@ class RecordImported:
     """Whether its source is the published program; otherwise it is a placeholder."""
     oddities: tuple[str, ...] = ()
     """What was missing, repeated or unreadable in the record."""
+    picture: str = ""
+    """Digest of the published drawing, reduced to shapes and words; empty if there is none."""
 
 
 Event: TypeAlias = (

@@ -17,6 +17,7 @@ from typing import Any
 from move37.core.candidate import check_source
 from move37.core.errors import ConfigError, SourceError
 from move37.interop import cells
+from move37.interop.drawings import sanitised
 
 TREE_FILES = ("tree.json", "asi-arch-tree.json")
 GALLERY_FILES = ("106.json",)
@@ -41,6 +42,8 @@ class Published:
     n_parameters: int = 0
     curve: tuple[tuple[int, float], ...] = ()
     results: Mapping[str, float] | None = None
+    picture: str = ""
+    """The drawing, reduced to shapes and words; see `drawings`."""
     oddities: tuple[str, ...] = ()
 
 
@@ -105,6 +108,9 @@ def read_record(raw: Any) -> Published | None:
         oddities.append("the parent is no number")
     if not name:
         oddities.append("no name")
+    picture = sanitised(raw.get("svg_picture"))
+    if raw.get("svg_picture") and not picture:
+        oddities.append("its picture is no SVG that can be kept")
     return Published(
         number=-1 if number is None else number,
         name=name or (f"record {number}" if number is not None else "unnamed"),
@@ -117,6 +123,7 @@ def read_record(raw: Any) -> Published | None:
         n_parameters=cells.size(raw.get("parameters")),
         curve=loss_curve,
         results=accuracies,
+        picture=picture,
         oddities=tuple(oddities),
     )
 
@@ -237,7 +244,7 @@ def _remarks(records: tuple[Published, ...]) -> list[str]:
     n_repeated = sum(n for n in names.values() if n > 1)
     span = records[-1].number - records[0].number + 1
     facts = (
-        (n_repeated, "records share a display name with another; numbers tell them apart"),
+        (n_repeated, "records share a display name with another (numbers tell them apart)"),
         (span - len(records), "numbers between the first and the last have no record"),
         (sum(not r.display_name for r in records), "records have no display name"),
         (sum(not r.program for r in records), "records come without a program"),

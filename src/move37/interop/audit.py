@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.errors import ConfigError, ReportError
 from move37.core.events import ProbesRan
 from move37.core.trial import Outcome, ProbeReport
-from move37.insights.wording import Ready, escape_markdown, shorten, signed
+from move37.insights.wording import Ready, clean, escape_markdown, shorten, signed
 from move37.interop.benchmarks import (
     Gain,
     SpreadRow,
@@ -150,19 +151,23 @@ def audit(ledger: Ledger, *, baseline: str | None = None) -> Audit:
 
 
 def write_audit(found: Audit, name: str, folder: Path) -> Path:
-    """Write audit.md and audit.json into the run's folder; return the first.
+    """Write audit.html, audit.md and audit.json into the run's folder; return the first.
 
     Raises:
         ReportError: the folder cannot be written.
     """
-    page = folder / "audit.md"
+    plain = json.dumps(audit_json(found), indent=2, sort_keys=True)
+    texts = {
+        "audit.md": render(found, name),
+        "audit.json": plain + "\n",
+        "audit.html": render_page(found, name),
+    }
     try:
-        page.write_text(render(found, name), encoding="utf-8")
-        plain = json.dumps(audit_json(found), indent=2, sort_keys=True)
-        (folder / "audit.json").write_text(plain + "\n", encoding="utf-8")
+        for file, text in texts.items():
+            (folder / file).write_text(text, encoding="utf-8")
     except OSError as error:
         raise ReportError(f"the audit cannot be written to {folder}: {error}") from error
-    return page
+    return folder / "audit.html"
 
 
 def render(found: Audit, name: str) -> str:
@@ -175,15 +180,42 @@ def render(found: Audit, name: str) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"signed": lambda v: Ready(signed(v)), "shorten": shorten}
-    return environment.get_template("audit.md").render(
-        found=found,
-        name=name,
-        probed=[row for row in found.rows if row.report],
-        means=PUBLISHED_MEANS,
-        losses=PUBLISHED_LOSSES,
-        baseline_parameters=BASELINE_PARAMETERS,
+    environment.filters |= FILTERS
+    return environment.get_template("audit.md").render(_context(found, name))
+
+
+def render_page(found: Audit, name: str) -> str:
+    """Return the audit as one self-contained page: no script, nothing loaded from elsewhere."""
+    from move37.interop.audit_charts import gains_chart, probes_chart  # matplotlib: late
+
+    baselines = dict.fromkeys(name for row in found.rows for name in row.gains)
+    gains = {of: [row.gains[of] for row in found.rows if of in row.gains] for of in baselines}
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("move37.interop"), PackageLoader("move37.insights")]),
+        autoescape=True,
+        finalize=lambda v: v if isinstance(v, Markup) else clean(str(v)),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
+    environment.filters |= FILTERS
+    pictures = {"probes": probes_chart(found.probe_counts), "gains": gains_chart(gains)}
+    context = _context(found, name) | {"pictures": pictures}
+    return environment.get_template("audit.html").render(context)
+
+
+FILTERS = {"signed": lambda v: Ready(signed(v)), "shorten": shorten}
+
+
+def _context(found: Audit, name: str) -> dict[str, Any]:
+    return {
+        "found": found,
+        "name": name,
+        "probed": [row for row in found.rows if row.report],
+        "means": PUBLISHED_MEANS,
+        "losses": PUBLISHED_LOSSES,
+        "baseline_parameters": BASELINE_PARAMETERS,
+    }
 
 
 def audit_json(found: Audit) -> dict[str, Any]:

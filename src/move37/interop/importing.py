@@ -7,6 +7,7 @@ of them.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import platform
 import shutil
 from collections import Counter
@@ -28,6 +29,7 @@ from move37.core.events import (
     RootAdded,
 )
 from move37.interop.asi_arch import Published, Reading
+from move37.memory.artefacts import Artefacts
 from move37.memory.ledger import Ledger
 
 ORIGIN = "asi-arch"
@@ -55,6 +57,10 @@ def import_reading(reading: Reading, folder: Path) -> int:
                     ledger.append(*batch)
                     batch = []
             ledger.append(*batch)
+            kept = Artefacts(folder / "artefacts")
+            for record in reading.records:
+                if record.picture:
+                    kept.put(record.picture.encode())
     except BaseException:
         with contextlib.suppress(OSError):
             place.ledger.unlink(missing_ok=True) if existed else shutil.rmtree(folder)
@@ -84,7 +90,12 @@ def events_of(reading: Reading) -> Iterator[Event]:
             summary=record.summary,
             has_program=bool(record.program),
             oddities=record.oddities,
+            picture=_digest(record.picture),
         )
+
+
+def _digest(picture: str) -> str:
+    return hashlib.sha256(picture.encode()).hexdigest() if picture else ""
 
 
 def _candidates(reading: Reading) -> Mapping[int, Candidate]:
