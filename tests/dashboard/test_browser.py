@@ -5,7 +5,7 @@ B2. Nothing that a candidate or a model wrote runs, nothing is fetched from else
 B3. A new trial appears within two seconds, without a reload.
 B4. Nothing is wider than the window at 1280 and 390 pixels, in light and dark.
 
-Pictures of every page are kept in `build/screenshots`, for CI to keep; git ignores them.
+With MOVE37_SCREENSHOTS=FOLDER pictures of every page are kept there, as .ci/run does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from browsing import PAGES, Visit, chromium
 from watched_runs import (
     HOSTILE,
     PLAIN,
@@ -30,30 +31,13 @@ from watched_runs import (
 from move37.dashboard.server import Server
 from move37.memory.ledger import Ledger
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(
-    (p for name in ("chromium", "chromium-browser", "google-chrome")
-     if (p := Path("/usr/bin") / name).exists()), None,
-)  # fmt: skip
-PICTURES = Path(__file__).parents[2] / "build" / "screenshots"
-PAGES = ("overview", "tree", "gallery", "team", "guards", "cognition", "ledger")
 LIVE_MS = 2000
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as driver:
-        try:
-            browser = driver.chromium.launch(
-                executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-            )
-        except playwright.Error as error:
-            pytest.skip(
-                "NO BROWSER: the page was not tested; install chromium (apt-get install chromium, "
-                f"or playwright install chromium): {str(error).splitlines()[0]}"
-            )
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -75,39 +59,9 @@ def server(runs) -> Iterator[Server]:
         thread.join()
 
 
-class Visit:
-    """One page of the browser, and everything that went wrong on it."""
-
-    def __init__(self, browser, server: Server, *, width: int = 1280, theme: str = "light") -> None:
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=theme
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(20_000)
-        self.base = server.url
-        self.complaints: list[str] = []
-        self.asked: list[str] = []
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on(
-            "console",
-            lambda m: self.complaints.append(m.text) if m.type in {"error", "warning"} else None,
-        )
-        self.page.on("request", lambda request: self.asked.append(request.url))
-
-    def see(self, place: str) -> None:
-        self.page.goto(f"{self.base}#/{place}")
-        name = place.split("/")[1] if "/" in place else "runs"
-        self.page.wait_for_selector(f"main[data-page={name}]")
-
-    def keep(self, name: str) -> None:
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        self.page.wait_for_timeout(150)
-        self.page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
-
-
 @pytest.fixture
 def visit(browser, server) -> Iterator[Visit]:
-    visit = Visit(browser, server)
+    visit = Visit(browser, server.url)
     yield visit
     visit.context.close()
 
@@ -226,7 +180,7 @@ def test_a_run_that_is_not_there_is_said_in_words(visit):
 @pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (390, "dark")])
 def test_no_page_is_wider_than_the_window(browser, server, width, theme):
     """B4."""
-    visit = Visit(browser, server, width=width, theme=theme)
+    visit = Visit(browser, server.url, width=width, theme=theme)
     wide = []
     for place in (
         "", *(f"{run}/{page}" for run in ("first", "empty") for page in PAGES),
@@ -234,7 +188,7 @@ def test_no_page_is_wider_than_the_window(browser, server, width, theme):
     ):  # fmt: skip
         visit.see(place)
         visit.keep(f"{place.replace('/', '-') or 'runs'}-{width}-{theme}")
-        if visit.page.evaluate("document.documentElement.scrollWidth > innerWidth"):
+        if visit.is_too_wide:
             wide.append(place)
     visit.context.close()
     assert wide == []

@@ -100,6 +100,8 @@ export function treeView(run, data, open) {
     if (x < 0 || y < 0 || x > box.clientWidth || y > box.clientHeight) {
       view.x += box.clientWidth / 2 - x; view.y += box.clientHeight / 2 - y;
     }
+    const [left, top] = [place[k][0] * view.scale + view.x, place[k][1] * view.scale + view.y];
+    box.dataset.chosen = `${left.toFixed(1)},${top.toFixed(1)}`;
     queue();
   }
 
