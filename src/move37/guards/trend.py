@@ -58,7 +58,12 @@ class Sweep:
 
 
 def judge_sweep(
-    outcomes_NL: Array, *, seed: int, tokens_L: Array | None = None, level: float = LEVEL
+    outcomes_NL: Array,
+    *,
+    seed: int,
+    tokens_L: Array | None = None,
+    x_L: Array | None = None,
+    level: float = LEVEL,
 ) -> Sweep:
     """Return trend, interval and verdict of one sweep.
 
@@ -66,10 +71,11 @@ def judge_sweep(
         outcomes_NL: 1 for right, 0 for wrong; N items, L levels in rising order of effort.
         seed: of the shape test's permutations.
         tokens_L: mean realised tokens; where they do not rise, nothing can be said.
+        x_L: positions of the levels, with mean zero; default: one doubling apart.
         level: of each one-sided test. With several sweeps divide it, or use `holm`.
     """
     n, n_levels = outcomes_NL.shape
-    x_L = centred(n_levels)
+    x_L = centred(n_levels) if x_L is None else x_L
     p_falling = trend_p(outcomes_NL, x_L)
     p_shape = shape_p(outcomes_NL, rng=np.random.default_rng(seed))
     slope, low, high = conditional_slope(outcomes_NL, x_L)
