@@ -32,7 +32,7 @@ VERBS = (
     ["tree"], ["diff"], ["lessons"],
     ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
     ["cards", "search"], ["cards", "list"], ["cards", "show"], ["cards", "lint"], ["cards", "add"],
-    ["guards", "families"], ["guards", "lab"], ["dataset"],
+    ["guards", "families"], ["guards", "lab"], ["guards", "probe"], ["dataset"],
     ["watch"], ["dashboard"],
 )  # fmt: skip
 

@@ -105,20 +105,20 @@ class Sheet:
             self._read()
 
     def begin(self, plan: Plan) -> None:
-        """Write the plan, or see that it is the one that is there.
+        """Write the plan, or see that it is the one that is there; it may have more questions.
 
         Raises:
             ConfigError: the file holds another plan.
         """
-        if self.plan is None:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            self.file.write_text(plan.model_dump_json() + "\n", "utf-8")
-            self.plan = plan
-        if self.plan != plan:
+        known = self.plan or plan
+        if known.model_copy(update={"n_items": plan.n_items}) != plan:
             raise ConfigError(
-                f"{self.file} holds another sweep (other kinds, efforts, number or model); say "
+                f"{self.file} holds another sweep (other kinds, efforts, dial or model); say "
                 "--into with another folder, or move the file away"
             )
+        if self.plan is None or plan.n_items > self.plan.n_items:
+            self.plan = plan
+            self._write()
 
     def add(self, reply: Reply) -> None:
         """Append a reply."""
@@ -137,8 +137,16 @@ class Sheet:
             first = str(error).splitlines()[0]
             raise ConfigError(f"{self.file} is no file of probes: {first}") from error
         if not text.endswith("\n"):
-            kept = [lines[0], *(reply.model_dump_json() for reply in self.replies)]
-            self.file.write_text("\n".join(kept) + "\n", "utf-8")
+            self._write()
+
+    def _write(self) -> None:
+        """Write everything anew, into a file beside it that then takes its place."""
+        assert self.plan is not None  # noqa: S101 - narrows a type
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        beside = self.file.with_suffix(".part")
+        lines = [record.model_dump_json() for record in (self.plan, *self.replies)]
+        beside.write_text("\n".join(lines) + "\n", "utf-8")
+        beside.replace(self.file)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -264,16 +272,33 @@ def _in_turn(
     *,
     n: int,
 ) -> Iterator[Reply | Unusable]:
-    """Yield replies as they come; at most n questions are under way."""
-    under_way: set[Future[Reply]] = set()
+    """Yield replies as they come; at most n questions are under way.
+
+    A request sets aside the most that it can cost, so several at once may meet a limit that one
+    alone would not: then fewer are under way.
+
+    Raises:
+        OutOfFunds: not even one more may be asked; everything that was paid has been yielded.
+    """
+    under_way: dict[Future[Reply], tuple[int, int]] = {}
+    refused: list[tuple[int, int]] = []
     while True:
-        while len(under_way) < n and (question := next(todo, None)) is not None:
-            under_way.add(pool.submit(ask, question))
+        while len(under_way) < n:
+            question = refused.pop() if refused else next(todo, None)
+            if question is None:
+                break
+            under_way[pool.submit(ask, question)] = question
         if not under_way:
             return
-        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+        done, _ = wait(under_way, return_when=FIRST_COMPLETED)
         for future in done:
+            question = under_way.pop(future)
             try:
                 yield future.result()
             except Unusable as error:
                 yield error
+            except OutOfFunds:
+                if n == 1:
+                    raise
+                refused.append(question)
+                n -= 1

@@ -19,6 +19,7 @@ from move37.cli import (
     guards,
     ledger,
     outside,
+    probing,
     reading,
     watching,
 )  # isort: skip
@@ -27,7 +28,7 @@ from move37.core.errors import Move37Error
 
 __all__ = [
     "app", "cards", "checking", "comparing", "dataset", "exchange", "guards", "ledger", "main",
-    "outside", "reading", "running", "watching",
+    "outside", "probing", "reading", "running", "watching",
 ]  # fmt: skip
 
 

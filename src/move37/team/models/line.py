@@ -44,8 +44,8 @@ class Line:
             try:
                 return future.result(timeout=POLL_SECONDS)
             except concurrent.futures.TimeoutError:
-                if future.done():  # the work itself timed out
-                    raise
+                if future.done():  # it came just now, or the work itself timed out
+                    return future.result()
                 if is_stopped():
                     future.cancel()
                     raise Stopped("stopped while a model was thinking") from None

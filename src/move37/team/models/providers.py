@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import httpx2
     from pydantic_ai.models import Model
+    from pydantic_ai.profiles import ModelProfile
     from pydantic_ai.settings import ModelSettings
 
 MOST_REPLY_BYTES = 8 * 2**20
@@ -151,7 +152,11 @@ def _compatible(config: ModelConfig, key: str, client: httpx2.AsyncClient) -> Mo
     provider = OpenAICompatibleProvider(
         "openai-compatible", base_url=config.base_url, api_key=key, http_client=client
     )
-    return OpenAIChatModel(config.model, provider=provider)
+    # the library sends no effort to a model that it does not know to reason
+    profile: ModelProfile | None = (
+        None if config.thinks is None else {"supports_thinking": config.thinks}
+    )
+    return OpenAIChatModel(config.model, provider=provider, profile=profile)
 
 
 _MAKERS = {
