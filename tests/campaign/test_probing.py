@@ -197,11 +197,11 @@ def test_a_sweep_ends_before_it_costs_more_than_allowed(tmp_path):
     sheet, ending = swept(
         replace(ASKED, n=30),
         tmp_path,
-        allowance=Allowance(dollars=0.5),
+        allowance=Allowance(dollars=0.2),
         price=Price(input=10.0, output=10.0),
     )
-    assert "0.5 dollars" in ending.reason
-    assert 0 < sum(reply.dollars for reply in sheet.replies) <= 0.5
+    assert "0.2 dollars" in ending.reason
+    assert 0 < sum(reply.dollars for reply in sheet.replies) <= 0.2
     assert len(sheet.replies) < 150
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import random
 from dataclasses import dataclass
+from string import Template
 
 from move37.guards.probes.probe import Form, Probe, ask, rng_of
 
@@ -109,21 +110,10 @@ STREAMING = "streaming: chunk by chunk, with the state handed on, the output is 
 REPEAT = "determinism: two calls with the same input give different outputs"
 
 
-def _decaying(rng: random.Random) -> Layer:
-    base = rng.randint(3, 6)
-    words, phi = rng.choice(
-        (
-            ("elu(x) + 1", "F.elu({}) + 1"),
-            ("softplus(x)", "F.softplus({})"),
-            ("relu(x)", "F.relu({})"),
-            ("sigmoid(x)", "torch.sigmoid({})"),
-        )
-    )
-    features = f"q, k = {phi.format('q')}, {phi.format('k')}"
-    source = f'''"""Linear attention whose heads forget at fixed rates.
+DECAYING = Template('''"""Linear attention whose heads forget at fixed rates.
 
-    S_t = g_h S_(t-1) + phi(k_t) v_t^T,    o_t = S_t^T phi(q_t),    phi(x) = {words}
-    g_h = 1 - 2^-({base} + h)
+    S_t = g_h S_(t-1) + phi(k_t) v_t^T,    o_t = S_t^T phi(q_t),    phi(x) = $words
+    g_h = 1 - 2^-($base + h)
 
 The state is S, handed on from chunk to chunk.
 """
@@ -141,20 +131,69 @@ class Mixer(nn.Module):
         self.n_heads = n_heads
         self.qkv = nn.Linear(d_model, 3 * d_model, bias=False)
         self.out = nn.Linear(d_model, d_model, bias=False)
-        rates = 1 - 2.0 ** -({base} + torch.arange(n_heads))
+        rates = 1 - 2.0 ** -($base + torch.arange(n_heads))
         self.register_buffer("log_rates", torch.log(rates))
 
     def forward(self, x, state=None):
         parts = self.qkv(x).chunk(3, dim=-1)
         q, k, v = (part.unflatten(-1, (self.n_heads, -1)) for part in parts)
-        {features}
+        $features
         decay = self.log_rates.to(x.dtype).view(1, 1, -1, 1).expand_as(k)
         o, state = linear_attention(q, k, v, log_decay=decay, state_BHKV=state)
         y = o.flatten(-2)
         return self.out(y), state
-'''
+''')
+FILTER = Template('''"""A gated causal filter: each channel sees its last $width inputs.
+
+    y_t = $name(sum_i w_i u_(t-$before+i), i = 0..$before) * sigmoid(W_g x_t),  u = W_u x
+
+The state is the last $before rows of u, zeros at first.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Mixer(nn.Module):
+    def __init__(self, d_model, n_heads, layer_index):
+        super().__init__()
+        self.inner = nn.Linear(d_model, d_model, bias=False)
+        self.gate = nn.Linear(d_model, d_model)
+        self.taps = nn.Parameter(torch.randn($width, d_model) / $width)
+        self.out = nn.Linear(d_model, d_model, bias=False)
+
+    def forward(self, x, state=None):
+        u = self.inner(x)
+        if state is None:
+            state = u.new_zeros(u.shape[0], $before, u.shape[2])
+        padded = torch.cat([state, u], dim=1)
+        length = u.shape[1]
+        shifted = [padded[:, i : i + length] for i in range($width)]
+        mixed = sum(tap * part for tap, part in zip(self.taps, shifted))
+        y = $function(mixed) * torch.sigmoid(self.gate(x))
+        return self.out(y), padded[:, -$before:]
+''')
+
+
+def _decaying(rng: random.Random) -> Layer:
+    base = rng.randint(3, 6)
+    words, phi = rng.choice(
+        (
+            ("elu(x) + 1", "F.elu({}) + 1"),
+            ("softplus(x)", "F.softplus({})"),
+            ("relu(x)", "F.relu({})"),
+            ("sigmoid(x)", "torch.sigmoid({})"),
+        )
+    )
+    features = f"q, k = {phi.format('q')}, {phi.format('k')}"
+    source = DECAYING.substitute(base=base, words=words, features=features)
+    return Layer(name="fixed decay", source=source, faults=_decaying_faults(features, phi))
+
+
+def _decaying_faults(features: str, phi: str) -> tuple[Fault, ...]:
     call = "o, state = linear_attention(q, k, v, log_decay=decay, state_BHKV=state)"
-    faults = (
+    return (
         Fault(
             name="next key",
             line=features,
@@ -192,46 +231,19 @@ class Mixer(nn.Module):
             symptom=FUTURE,
         ),
     )
-    return Layer(name="fixed decay", source=source, faults=faults)
 
 
 def _filter(rng: random.Random) -> Layer:
     width = rng.randint(3, 6)
     name, function = rng.choice((("silu", "F.silu"), ("gelu", "F.gelu"), ("tanh", "torch.tanh")))
-    source = f'''"""A gated causal filter: each channel sees its last {width} inputs.
-
-    y_t = {name}(sum_i w_i u_(t-{width - 1}+i), i = 0..{width - 1}) * sigmoid(W_g x_t),  u = W_u x
-
-The state is the last {width - 1} rows of u, zeros at first.
-"""
-
-import torch
-import torch.nn.functional as F
-from torch import nn
+    source = FILTER.substitute(width=width, before=width - 1, name=name, function=function)
+    return Layer(name="filter", source=source, faults=_filter_faults(width, function))
 
 
-class Mixer(nn.Module):
-    def __init__(self, d_model, n_heads, layer_index):
-        super().__init__()
-        self.inner = nn.Linear(d_model, d_model, bias=False)
-        self.gate = nn.Linear(d_model, d_model)
-        self.taps = nn.Parameter(torch.randn({width}, d_model) / {width})
-        self.out = nn.Linear(d_model, d_model, bias=False)
-
-    def forward(self, x, state=None):
-        u = self.inner(x)
-        if state is None:
-            state = u.new_zeros(u.shape[0], {width - 1}, u.shape[2])
-        padded = torch.cat([state, u], dim=1)
-        length = u.shape[1]
-        shifted = [padded[:, i : i + length] for i in range({width})]
-        mixed = sum(tap * part for tap, part in zip(self.taps, shifted))
-        y = {function}(mixed) * torch.sigmoid(self.gate(x))
-        return self.out(y), padded[:, -{width - 1}:]
-'''
+def _filter_faults(width: int, function: str) -> tuple[Fault, ...]:
     last = f"return self.out(y), padded[:, -{width - 1}:]"
     gated = f"y = {function}(mixed) * torch.sigmoid(self.gate(x))"
-    faults = (
+    return (
         Fault(
             name="state behind",
             line="padded = torch.cat([state, u], dim=1)",
@@ -270,7 +282,6 @@ class Mixer(nn.Module):
             symptom=FUTURE,
         ),
     )
-    return Layer(name="filter", source=source, faults=faults)
 
 
 LAYERS = (_decaying, _filter)
