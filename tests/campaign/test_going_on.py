@@ -18,8 +18,9 @@ import pytest
 from conftest import run_tiny, tiny
 
 from move37.campaign import stages
-from move37.campaign.assemble import RunFolder, check_names, check_preset, stored_config
+from move37.campaign.assemble import RunFolder, check_names, check_preset
 from move37.campaign.commands import settle
+from move37.campaign.folder import stored_config
 from move37.campaign.settings import load_preset
 from move37.core.candidate import Candidate, Idea
 from move37.core.claims import Verdict, VerdictKind

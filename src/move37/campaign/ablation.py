@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from move37.campaign.arms import DEFAULT, FOREVER_SECONDS, Arm, arm_config
-from move37.campaign.assemble import RunFolder, open_workshop, stored_config
+from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.folder import stored_config
 from move37.campaign.progress import Progress
 from move37.campaign.session import Ending, work
 from move37.campaign.settings import load_preset

@@ -49,24 +49,6 @@ NOISE = ".noise"
 Observer = Callable[[Event], None]
 
 
-def stored_config(ledger: Ledger) -> CampaignConfig:
-    """Return the config that a campaign was started with.
-
-    Raises:
-        LedgerError: the campaign never started, or by a version with another config.
-    """
-    started = next(iter(ledger.events([CampaignStarted])), None)
-    if not isinstance(started, CampaignStarted):
-        raise LedgerError("this ledger holds no campaign: its first event is missing")
-    try:
-        return CampaignConfig.model_validate_json(started.config)
-    except ValueError as error:
-        raise LedgerError(
-            f"this campaign was started by move37 {started.version} with another config than "
-            f"{__version__} knows: {error}"
-        ) from error
-
-
 @contextmanager
 def open_workshop(
     config: CampaignConfig,

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from move37.campaign.assemble import RunFolder, stored_config
+from move37.campaign.folder import RunFolder, stored_config
 from move37.campaign.lookup import find_entry
 from move37.campaign.tables import effect_words, published_lines
 from move37.cognition.shelf import all_cards

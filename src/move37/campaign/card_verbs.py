@@ -11,8 +11,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from move37.campaign.assemble import RunFolder
 from move37.campaign.card import read_card
+from move37.campaign.folder import RunFolder
 from move37.campaign.lookup import find_entry
 from move37.campaign.tables import effect_words, escape_markup, probe_table
 from move37.core.claims import Effect

@@ -12,8 +12,9 @@ from typing import Any
 
 from rich.console import Console
 
-from move37.campaign.assemble import RunFolder, open_workshop, read_layer, stored_config
+from move37.campaign.assemble import RunFolder, open_workshop, read_layer
 from move37.campaign.estimate import SPREAD, Estimate, estimate
+from move37.campaign.folder import stored_config
 from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import Ending, work

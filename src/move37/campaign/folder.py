@@ -11,7 +11,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from move37 import __version__
+from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, LedgerError
+from move37.core.events import CampaignStarted
 from move37.memory.ledger import Ledger
 
 SECRET_BYTES = 32
@@ -157,3 +160,21 @@ def _publish(file: Path, content: bytes) -> None:
             draft.replace(file)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def stored_config(ledger: Ledger) -> CampaignConfig:
+    """Return the config that a campaign was started with.
+
+    Raises:
+        LedgerError: the campaign never started, or by a version with another config.
+    """
+    started = next(iter(ledger.events([CampaignStarted])), None)
+    if not isinstance(started, CampaignStarted):
+        raise LedgerError("this ledger holds no campaign: its first event is missing")
+    try:
+        return CampaignConfig.model_validate_json(started.config)
+    except ValueError as error:
+        raise LedgerError(
+            f"this campaign was started by move37 {started.version} with another config than "
+            f"{__version__} knows: {error}"
+        ) from error

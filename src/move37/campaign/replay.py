@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from move37.campaign.assemble import RunFolder, open_workshop, stored_config
+from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.folder import stored_config
 from move37.campaign.loop import search
 from move37.campaign.stages import prepare
 from move37.campaign.workshop import Past

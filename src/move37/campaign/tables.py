@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from move37.campaign.assemble import stored_config
 from move37.campaign.estimate import Estimate
+from move37.campaign.folder import stored_config
 from move37.campaign.progress import Progress
 from move37.core.claims import Effect, VerdictKind
 from move37.core.events import CampaignStarted

@@ -11,8 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from move37.campaign.assemble import RunFolder, open_workshop, stored_config
+from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.commands import report_run
+from move37.campaign.folder import stored_config
 from move37.campaign.tables import SHORT_ID, effect_words, escape_markup
 from move37.campaign.verification import OutOfTime, entry_of, opponents_of, verify
 from move37.insights.larger import LargerRow, Verified, verified_rows

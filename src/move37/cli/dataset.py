@@ -28,8 +28,8 @@ def dataset(
     import json
     from dataclasses import asdict
 
-    from move37.campaign.assemble import stored_config
     from move37.campaign.dataset import ANCHOR_SHARE, export_dataset
+    from move37.campaign.folder import stored_config
     from move37.campaign.tables import escape_markup
     from move37.guards.families import families_with
 

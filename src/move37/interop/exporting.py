@@ -16,7 +16,8 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from move37 import __version__
-from move37.campaign.assemble import RunFolder, stored_config
+from move37.campaign.assemble import RunFolder
+from move37.campaign.folder import stored_config
 from move37.campaign.lookup import find_entry
 from move37.core.config import Preset
 from move37.core.errors import ConfigError, LedgerError, ReportError
