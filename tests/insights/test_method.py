@@ -7,6 +7,8 @@ M3  Hostile names never become lines, and a foreign file is refused.
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from told_campaigns import layer, opening, searched
 
@@ -60,3 +62,12 @@ def test_a_foreign_file_is_refused(text):
 def test_a_campaign_without_lessons_says_so():
     """M1."""
     assert "nothing was measured yet" in lessons_page(tell(opening()))
+
+
+def test_an_imported_run_teaches_nothing_and_says_why():
+    """M3: published scores are no trials."""
+    first, *rest = opening()
+    page = lessons_page(tell([dataclasses.replace(first, imported_from="asi-arch"), *rest]))
+    assert "imported from asi-arch: published scores are no trials" in page
+    with pytest.raises(ConfigError, match="no lesson in this file"):
+        read_lessons(page)

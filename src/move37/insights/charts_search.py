@@ -30,6 +30,8 @@ from move37.insights.wording import picture_text
 
 N_POINTS = 61
 N_ELEMENTS = 14
+FEWEST = 3
+"""Candidates below which there is no trend to draw."""
 WINDOW = 50
 """Records of the running mean over somebody else's scores."""
 DASHES = (("--", ORANGE), ("-.", PURPLE), (":", GREEN))
@@ -52,13 +54,13 @@ def compute_chart(found: Discovery) -> str | None:
 
 
 def trends_chart(searched: Sequence[Record]) -> str | None:
-    """Draw what candidates cost over the order of proposal; None where nothing was probed."""
+    """Draw what candidates cost over the order of proposal; None where few were probed."""
     series = [
         ("parameters of one mixer", points_of(searched, mixer_parameters)),
         ("kFLOP a token, one mixer", points_of(searched, kiloflops)),
         ("state, bytes a layer", points_of(searched, state_bytes)),
     ]
-    kept = [(name, points) for name, points in series if points]
+    kept = [(name, points) for name, points in series if len(points) >= FEWEST]
     gallery = {float(r.place) for r in searched if r.in_gallery}
     if not kept:
         return None

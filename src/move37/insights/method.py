@@ -88,8 +88,18 @@ def lessons_page(story: Story) -> str:
     ):
         lines += [f"## {title}", "", *(map(_line, kept) if kept else ["- nothing"]), ""]
     if not rows:
-        lines += ["No lesson was written: nothing was measured yet.", ""]
+        lines += [_nothing(story), ""]
     return "\n".join(lines)
+
+
+def _nothing(story: Story) -> str:
+    origin = story.started.imported_from if story.started else ""
+    if not origin:
+        return "No lesson was written: nothing was measured yet."
+    return (
+        f"This run was imported from {escape_markdown(origin)}: published scores are no trials, so "
+        "it teaches nothing that could seed a campaign."
+    )
 
 
 def read_lessons(text: str) -> dict[str, float]:
