@@ -129,7 +129,7 @@ def test_every_decision_on_a_judge_is_recorded_with_its_reason(ledger):
     """G2."""
     decided = [e for e in ledger.events([EdgeDecided]) if e.kind == "judging"]
     judged = {e.candidate_id for e in ledger.events([JudgementGiven])}
-    assert {e.about for e in decided} == judged
+    assert {e.about for e in decided} >= judged
     assert {(e.consumer.rpartition(":")[2], e.allowed) for e in decided} == {
         ("Qwen2.5-72B", False),
         ("mistral-large", True),

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from move37 import __version__
 from move37.campaign.archive import Archive
+from move37.campaign.edges import state_diversity
 from move37.campaign.folder import RunFolder
-from move37.campaign.guarding import state_diversity
 from move37.campaign.settings import load_preset
 from move37.campaign.sharing import close_dead_sessions
 from move37.campaign.stopping import Stopwatch, used_before, used_together

@@ -7,7 +7,7 @@ import hashlib
 import re
 from dataclasses import replace
 
-from move37.campaign import rules, shown
+from move37.campaign import edges, rules, shown
 from move37.campaign.bench import StateBench
 from move37.campaign.results import Failure, known, last_cost
 from move37.campaign.workshop import CAMPAIGN, Workshop
@@ -137,6 +137,24 @@ def _propose(
     )
 
 
+def authors_shown(workshop: Workshop, state: State, parents: ParentsChosen) -> set[str]:
+    """Return whose words are in the Researcher's brief: layers and lessons.
+
+    What it looks up by itself, with tools, is in the record of its calls.
+    """
+    ids = {*parents.parents, *parents.references}
+    ids |= {id_ for id_, of in state.parents.items() if of[:1] == parents.parents[:1]}
+    authors = {state.candidates[id_].candidate.author for id_ in ids if id_ in state.candidates}
+    lessons = state.lessons if workshop.config.search.use_lessons else ()
+    return authors | {lesson.author for lesson in lessons}
+
+
+def authors_compared(state: State, candidate: Candidate) -> set[str]:
+    """Return whose layers the Analyst is shown beside each other."""
+    parent = state.candidates.get(next(iter(candidate.parents), ""))
+    return {candidate.author} | ({parent.candidate.author} if parent else set())
+
+
 def _lessons(workshop: Workshop, state: State, parents: ParentsChosen) -> tuple[LessonHint, ...]:
     """Return what is told of earlier results: of an earlier campaign first, then of this one."""
     search = workshop.config.search
@@ -225,6 +243,7 @@ def judge_novelty(
     nearest = shown.nearest_motivations(candidate, state, workshop.archive)
     if not nearest:
         return judged
+    edges.record_judging(workshop.config.team, Journal(workshop.ledger, index), candidate)
     try:
         opinion = critic.compare(Comparison(candidate=candidate, nearest=nearest, index=index))
     except ReplyError:  # counted where it was raised
@@ -235,11 +254,21 @@ def judge_novelty(
     return replace(judged, is_novel=False, nearest=opinion.same_as, reason=reason)
 
 
-def assess(workshop: Workshop, journal: Journal, candidate: Candidate) -> JudgementGiven:
-    """Have the Judge assess a candidate, blind to author and private results."""
-    entry = workshop.ledger.state().entries[journal.index, candidate.id]
+def assess(
+    workshop: Workshop, journal: Journal, candidate: Candidate, *, at: int | None = None
+) -> JudgementGiven:
+    """Have the Judge assess a candidate, blind to author and private results.
+
+    Args:
+        workshop: whose Judge is asked.
+        journal: of the index that asks.
+        candidate: to be judged.
+        at: the index that brought it in, where that is another.
+    """
+    home = Journal(workshop.ledger, journal.index if at is None else at)
+    entry = workshop.ledger.state().entries[home.index, candidate.id]
     baseline = workshop.ledger.state().entries[CAMPAIGN, workshop.baseline.id]
-    novelty = journal.recorded(NoveltyJudged, candidate_id=candidate.id, by="source")
+    novelty = home.recorded(NoveltyJudged, candidate_id=candidate.id, by="source")
     judgement = workshop.team.judge.assess(
         Exhibit(
             candidate=candidate,

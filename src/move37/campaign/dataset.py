@@ -3,12 +3,13 @@
 Three forms: instruction (an idea, the layer that was written for it), preference (of two layers
 from one parent, the one with the better measured effect), distillation (motivation and mechanism,
 as the author's own words). Preferences come from measured effects. A row is left out if an author
-in the ancestry of its layers, or a judge of them, is related to the student. Every refusal is
-counted in the manifest, with its reason.
+in the ancestry of its layers, or a judge of them, is related to the student or quarantined. Every
+refusal is counted in the manifest, with its reason; the ledger holds each decision and the export.
 """
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 from collections import Counter
@@ -16,8 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from move37.campaign.edges import quarantines, record_training
 from move37.core.errors import ConfigError
-from move37.core.events import JudgementGiven
+from move37.core.events import DatasetExported, JudgementGiven, JudgementRevised
 from move37.core.team import TeamConfig
 from move37.guards.families import Families, Roster
 from move37.guards.firewall import Decision, Edge, EdgeKind, decide
@@ -56,8 +58,9 @@ def export_dataset(
     Raises:
         ConfigError: the folder cannot be written, or holds a dataset already.
     """
-    roster = Roster(team, families)
+    roster = Roster(team, families, quarantined=quarantines(ledger))
     state = ledger.state()
+    decided = dict[Edge, Decision]()
     written, by_family, refused = Counter[str](), Counter[str](), Counter[str]()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -66,7 +69,7 @@ def export_dataset(
         for form, kind in FORMS.items():
             lines = list[str]()
             for row, hands in _rows(state, form):
-                denied = _denied(hands, student, kind, roster)
+                denied = _denied(hands, student, kind, roster, decided)
                 if denied is not None:
                     refused[f"{form}: {denied.edge.producer}: {denied.reason}"] += 1
                     continue
@@ -81,13 +84,20 @@ def export_dataset(
             student=student,
             head=ledger.head()[1],
         )
-        _write_manifest(exported, folder)
+        manifest = _write_manifest(exported, folder)
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error}") from error
+    record_training(ledger, decided.values())
+    ledger.append(
+        DatasetExported(
+            student=student, rows=exported.rows, refused=exported.refused, manifest=manifest
+        )
+    )
     return exported
 
 
-def _write_manifest(exported: Exported, folder: Path) -> None:
+def _write_manifest(exported: Exported, folder: Path) -> str:
+    """Write the manifest; return its SHA-256."""
     manifest = {
         "student": exported.student,
         "ledger_head": exported.head,
@@ -101,14 +111,24 @@ def _write_manifest(exported: Exported, folder: Path) -> None:
             "prove that there are none."
         ),
     }
-    (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", "utf-8")
+    text = json.dumps(manifest, indent=2) + "\n"
+    (folder / "manifest.json").write_text(text, "utf-8")
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _denied(hands: frozenset[str], student: str, kind: EdgeKind, roster: Roster) -> Decision | None:
-    decisions = (
-        decide(Edge(producer=hand, consumer=student, kind=kind), roster) for hand in sorted(hands)
-    )
-    return next((decision for decision in decisions if not decision.allowed), None)
+def _denied(
+    hands: frozenset[str],
+    student: str,
+    kind: EdgeKind,
+    roster: Roster,
+    decided: dict[Edge, Decision],
+) -> Decision | None:
+    """Return the first refusal of a row's hands; what was decided is kept in `decided`."""
+    for hand in sorted(hands):
+        edge = Edge(producer=hand, consumer=student, kind=kind)
+        decided.setdefault(edge, decide(edge, roster))
+    found = [decided[Edge(producer=hand, consumer=student, kind=kind)] for hand in sorted(hands)]
+    return next((decision for decision in found if not decision.allowed), None)
 
 
 def _rows(state: State, form: str) -> Iterator[tuple[dict[str, str], frozenset[str]]]:
@@ -155,7 +175,7 @@ def _measured(entry: Entry) -> float:
 
 def _hands(state: State, entry: Entry) -> frozenset[str]:
     """Return every author in a candidate's ancestry, and who judged the candidate itself."""
-    judged = (e for e in entry.events if isinstance(e, JudgementGiven))
+    judged = (e for e in entry.events if isinstance(e, JudgementGiven | JudgementRevised))
     judges = {judge for event in judged for judge in event.votes}
     hands, waiting, seen = set[str](), [entry.id], set[str]()
     while waiting:

@@ -1,4 +1,4 @@
-"""The guards at work in a campaign: effort chosen by what came of it, edges decided, alarms raised.
+"""Effort in a campaign: chosen by what came of earlier calls, capped where more of it does harm.
 
 Everything is read from the ledger under the lag rule, so the same seed gives the same choices.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,8 +22,6 @@ from move37.core.events import (
     CallJudged,
     CandidateProposed,
     CandidateRepaired,
-    DiversityStated,
-    EdgeDecided,
     LessonWritten,
     NoveltyJudged,
     ProbesRan,
@@ -32,8 +30,6 @@ from move37.core.events import (
 from move37.core.team import EFFORTS, Effort, Role, TeamConfig
 from move37.core.trial import Outcome as TrialOutcome
 from move37.guards.effort import Controller
-from move37.guards.families import NOT_MODELS, Roster, diversity_of, shipped_families
-from move37.guards.firewall import Edge, EdgeKind, decide
 from move37.guards.watching import ALARM, Outcome, Watch
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
@@ -207,68 +203,6 @@ def _runs(journal: Journal, candidate: Candidate) -> bool:
     return _is_admitted(journal, candidate) and all(
         trial.outcome is TrialOutcome.COMPLETED for trial in trials
     )
-
-
-def may_not_judge(team: TeamConfig) -> Callable[[str, str], bool]:
-    """Return whether the firewall keeps a judge (second) from an author's (first) work."""
-    roster = Roster(team, shipped_families())
-
-    def related(author: str, judge: str) -> bool:
-        edge = Edge(producer=author, consumer=judge, kind=EdgeKind.JUDGING)
-        return not decide(edge, roster).allowed
-
-    return related
-
-
-def record_judging(team: TeamConfig, journal: Journal, candidate: Candidate) -> None:
-    """Record, for every model that may judge, whether it may judge this candidate."""
-    if Role.JUDGE in team.llm_roles:
-        labels = [team.models[name].label for name in team.models_of(Role.JUDGE)]
-        _record_edges(team, journal, candidate, [candidate.author], labels, EdgeKind.JUDGING)
-
-
-def record_provenance(
-    team: TeamConfig, journal: Journal, candidate: Candidate, authors: list[str]
-) -> None:
-    """Record whose text a model's candidate was written from."""
-    if candidate.author not in NOT_MODELS:
-        models = sorted({a for a in authors if a not in NOT_MODELS})
-        _record_edges(team, journal, candidate, models, [candidate.author], EdgeKind.CONTEXT)
-
-
-def _record_edges(
-    team: TeamConfig,
-    journal: Journal,
-    candidate: Candidate,
-    producers: list[str],
-    consumers: list[str],
-    kind: EdgeKind,
-) -> None:
-    roster = Roster(team, shipped_families())
-    for producer in producers:
-        for consumer in consumers:
-            made = decide(Edge(producer=producer, consumer=consumer, kind=kind), roster)
-            event = EdgeDecided(
-                index=journal.index,
-                producer=producer,
-                consumer=consumer,
-                kind=kind,
-                allowed=made.allowed,
-                reason=made.reason,
-                about=candidate.id,
-            )
-            same = {"producer": producer, "consumer": consumer, "about": candidate.id}
-            journal.once(EdgeDecided, lambda event=event: event, match={**same, "kind": str(kind)})
-
-
-def state_diversity(team: TeamConfig, journal: Journal) -> None:
-    """Record once how diverse a team with language models is."""
-    if team.llm_roles:
-        found = diversity_of(team, shipped_families())
-        journal.once(
-            DiversityStated,
-            lambda: DiversityStated(level=found.level, groups=found.groups, reason=found.reason),
-        )
 
 
 def read_team(file: Path) -> TeamConfig:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 
-from move37.campaign import stages
+from move37.campaign import rejudging, stages
 from move37.campaign.floor import record_floor
 from move37.campaign.loop import search
 from move37.campaign.progress import Progress, advance
@@ -73,6 +73,7 @@ class Session(threading.Thread):
             ending, self.note = Ending.EXHAUSTED, str(error)
         except OutOfFunds as error:
             ending, self.note = Ending.FUNDS, str(error)
+        rejudging.rejudge_all(workshop)
         self.stage = "confirming"
         stages.confirm(workshop, pool)
         self.stage = "comparing"

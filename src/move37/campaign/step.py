@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 
-from move37.campaign import brief, guarding, results, rules
+from move37.campaign import brief, canary_watch, edges, guarding, rejudging, results, rules
 from move37.campaign.cutting import cut_of
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
@@ -62,6 +62,13 @@ def _try_and_repair(
         )
         if repaired is None:
             break
+        edges.record_context(
+            workshop.config.team,
+            journal,
+            about=repaired.candidate.id,
+            authors=[broken.author],
+            reader=repaired.candidate.author,
+        )
         conclude(workshop, journal, state, broken, failure)
         candidate = repaired.candidate
         failure = try_out(workshop, journal, state, candidate)
@@ -86,7 +93,7 @@ def propose(workshop: Workshop, index: int) -> Candidate | None:
         lambda: CandidateStarted(index=index, driver=workshop.driver, arm=workshop.arm(index)),
     )
     if workshop.desk is not None:
-        guarding.raise_alarms(workshop.config, journal)
+        _look_around(workshop, journal)
     parents = journal.once(ParentsChosen, lambda: rules.choose_parents(workshop, state, index))
     cards = journal.once(CardsRead, lambda: brief.read_cards(workshop, state, parents))
     if journal.recorded(ProposalFailed) is not None:
@@ -98,9 +105,22 @@ def propose(workshop: Workshop, index: int) -> Candidate | None:
     except ReplyError as error:
         journal.record(ProposalFailed(index=index, reason=str(error)))
         return None
-    authors = [state.candidates[p].candidate.author for p in made.candidate.parents]
-    guarding.record_provenance(workshop.config.team, journal, made.candidate, authors)
+    edges.record_context(
+        workshop.config.team,
+        journal,
+        about=made.candidate.id,
+        authors=brief.authors_shown(workshop, state, parents),
+        reader=made.candidate.author,
+    )
     return made.candidate
+
+
+def _look_around(workshop: Workshop, journal: Journal) -> None:
+    """Let the guards look, once, at what this candidate may know of."""
+    if journal.recorded(ParentsChosen) is None:
+        guarding.raise_alarms(workshop.config, journal)
+        canary_watch.watch_canaries(workshop.config, journal)
+        rejudging.rejudge(workshop, journal, before=journal.index - workshop.config.search.lag)
 
 
 def try_out(
@@ -159,7 +179,7 @@ def conclude(
     same = {"candidate_id": candidate.id}
     is_new = journal.recorded(VerdictReached, **same) is None
     if failure is None and workshop.config.search.use_judge and is_new:
-        guarding.record_judging(workshop.config.team, journal, candidate)
+        edges.record_judging(workshop.config.team, journal, candidate)
         with contextlib.suppress(ReplyError):  # counted where it was raised; fitness goes without
             journal.once(
                 JudgementGiven, lambda: brief.assess(workshop, journal, candidate), match=same
@@ -169,8 +189,15 @@ def conclude(
         lambda: _verdict(workshop, journal, candidate, failure),
         match=same,
     )
-    journal.once(
+    lesson = journal.once(
         LessonWritten, lambda: brief.explain(workshop, journal, state, candidate), match=same
+    )
+    edges.record_context(
+        workshop.config.team,
+        journal,
+        about=candidate.id,
+        authors=brief.authors_compared(state, candidate),
+        reader=lesson.author,
     )
     workshop.forget_lost(candidate)
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from move37.campaign.guarding import effort_chooser, may_not_judge
+from move37.campaign.edges import barred, may_not_judge
+from move37.campaign.guarding import effort_chooser
 from move37.campaign.stopping import Stopwatch
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig
@@ -103,6 +104,7 @@ def open_desk(
         tape=tape,
         choose_effort=effort_chooser(config, ledger),
         choose_model=lambda role, index: chosen_model(ledger, role, index),
+        is_barred=barred(config.team, ledger),
         is_stopped=lambda: watch.is_stopped,
     )
 
@@ -215,10 +217,16 @@ class UnrelatedCritic:
 
         author = comparison.candidate.author
         related = may_not_judge(self.desk.config)
-        choices = self.desk.choices(Role.JUDGE)
-        free = [c.name for c in choices if not related(author, c.model.label)]
+        free = [
+            choice.name
+            for choice in self.desk.choices(Role.JUDGE)
+            if not related(author, choice.model.label)
+            and not self.desk.is_barred(choice.model.label, comparison.index)
+        ]
         if not free:
-            raise ReplyError(f"all judges are related to the author {author!r}: none is asked")
+            raise ReplyError(
+                f"no judge is unrelated to the author {author!r} and free: none is asked"
+            )
         name = free[max(comparison.index, 0) % len(free)]
         critic = LlmCritic(lambda index: Chair(self.desk.seat(Role.JUDGE, index=index, model=name)))
         return critic.compare(comparison)

@@ -178,6 +178,22 @@ class SeatConfig(_Section):
         return EFFORTS[first : last + 1]
 
 
+class Line(_Section):
+    """One line of base models: what it descends from. Rows of the graph of families."""
+
+    name: str
+    match: tuple[str, ...] = ()
+    """Patterns of model names, in small letters."""
+    vendor: str
+    root_known: bool = True
+    """False: it may share its initialisation with any line of the vendor."""
+    weights_from: tuple[str, ...] = ()
+    behaviour_from: tuple[str, ...] = ()
+    evidence: Literal["documented", "measured", "assumed", "declared"]
+    source: str = Field(min_length=1)
+    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+
+
 class TeamConfig(_Section):
     """Who proposes, repairs, explains and judges."""
 
@@ -192,6 +208,12 @@ class TeamConfig(_Section):
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     """By a name of your choice."""
     roles: dict[Role, SeatConfig] = Field(default_factory=dict)
+    lines: tuple[Line, ...] = ()
+    """Rows of your own for the graph of families, as [[lines]]; see docs/guards.md."""
+    on_alarm: Literal["report", "quarantine"] = "report"
+    """What a canary's alarm does: it is reported, or its family is quarantined at once."""
+    watched_words: Annotated[tuple[str, ...], Field(max_length=100)] = ()
+    """Words whose use canaries watch beside their own: what you planted, or fear."""
 
     @model_validator(mode="after")
     def _names_are_known(self) -> Self:

@@ -7,40 +7,22 @@ a partition into families. Names and vendors are what people declare; nothing he
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from move37.core.errors import ConfigError
-from move37.core.team import ModelConfig, TeamConfig
+from move37.core.team import Line, ModelConfig, TeamConfig
 
 NOT_MODELS = frozenset({"symbolic", "random", "human", ""})
 """Authors that are no language models: they are nobody's relatives."""
 VENDORS = frozenset({"anthropic", "openai", "google"})
 UNKNOWN = "unknown"
-
-
-class Line(BaseModel):
-    """One line of base models."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str
-    match: tuple[str, ...] = ()
-    """Patterns of model names, in small letters."""
-    vendor: str
-    root_known: bool = True
-    """False: it may share its initialisation with any line of the vendor."""
-    weights_from: tuple[str, ...] = ()
-    behaviour_from: tuple[str, ...] = ()
-    evidence: Literal["documented", "measured", "assumed", "declared"]
-    source: str = Field(min_length=1)
-    date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
 
 
 class _File(BaseModel):
@@ -172,10 +154,23 @@ def _read(text: str, where: str) -> tuple[Line, ...]:
 
 
 class Roster:
-    """A team's models by label, and how any two authors are related."""
+    """A team's models by label, and how any two authors are related.
 
-    def __init__(self, team: TeamConfig, families: Families) -> None:
-        self.families = families
+    Args:
+        team: its own rows come on top of the graph.
+        families: the graph.
+        quarantined: names of families that are, each with the reason.
+
+    Raises:
+        ConfigError: a row of the team is wrong.
+    """
+
+    def __init__(
+        self, team: TeamConfig, families: Families, *, quarantined: Mapping[str, str] | None = None
+    ) -> None:
+        own = [*families.lines.values(), *team.lines]
+        self.families = Families(own) if team.lines else families
+        self.quarantined = dict(quarantined or {})
         self._models: dict[str, ModelConfig] = {m.label: m for m in team.models.values()}
 
     def line(self, label: str) -> Line:
@@ -190,6 +185,16 @@ class Roster:
         if producer == consumer:
             return Relation(related=True, reason="they are one model")
         return self.families.relation(self.line(producer), self.line(consumer), judging=judging)
+
+    def quarantine(self, label: str) -> str | None:
+        """Return why an author is quarantined: it, or a relative of it, is; None if none is."""
+        if label in NOT_MODELS or not self.quarantined:
+            return None
+        line = self.line(label)
+        for family, reason in self.quarantined.items():
+            if self.families.relation(line, self.families.line_of("", family)).related:
+                return f"{family} is quarantined: {reason}"
+        return None
 
 
 class Diversity(BaseModel):

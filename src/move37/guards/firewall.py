@@ -29,7 +29,10 @@ TRAINING = frozenset({EdgeKind.FINE_TUNING, EdgeKind.DISTILLATION, EdgeKind.PREF
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Edge:
-    """Something flows. For judging, the producer is the author, and the consumer judges."""
+    """Something flows. For judging, the producer is the author, and the consumer judges.
+
+    For a warm start both are candidates' ids.
+    """
 
     producer: str
     consumer: str
@@ -51,17 +54,25 @@ def decide(edge: Edge, roster: Roster) -> Decision:
     For a warm start, producer and consumer are candidates' ids: trained weights may be gone on
     with by the candidate that they belong to, and by nobody else.
     """
+    allowed, reason = _answer(edge, roster)
+    return Decision(edge=edge, allowed=allowed, reason=reason)
 
-    def answer(*, allowed: bool, reason: str) -> Decision:
-        return Decision(edge=edge, allowed=allowed, reason=reason)
 
+def _answer(edge: Edge, roster: Roster) -> tuple[bool, str]:
     if edge.kind is EdgeKind.WARM_START:
         if edge.producer == edge.consumer:
-            return answer(allowed=True, reason="its own weights of an earlier rung")
-        return answer(allowed=False, reason="weights of another candidate: its traits would come")
+            return True, "its own weights of an earlier rung"
+        return False, "weights of another candidate: its traits would come"
     if edge.kind is EdgeKind.CONTEXT:
-        return answer(allowed=True, reason="text in a context, with its provenance")
+        quarantined = roster.quarantine(edge.producer)
+        beside = f"; {quarantined}" if quarantined else ""
+        return True, f"text in a context, with its provenance{beside}"
+    if edge.kind is EdgeKind.JUDGING and (quarantined := roster.quarantine(edge.consumer)):
+        return False, quarantined
+    if edge.kind in TRAINING:
+        if edge.consumer in NOT_MODELS:
+            return False, "the student is not named: name a model"
+        if quarantined := roster.quarantine(edge.producer):
+            return False, quarantined
     relation = roster.relation(edge.producer, edge.consumer, judging=edge.kind is EdgeKind.JUDGING)
-    if edge.kind in TRAINING and edge.consumer in NOT_MODELS:
-        return answer(allowed=False, reason="the student is not named: name a model")
-    return answer(allowed=not relation.related, reason=relation.reason)
+    return not relation.related, relation.reason

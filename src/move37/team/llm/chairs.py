@@ -63,7 +63,9 @@ def one_of(desk: Desk, role: Role) -> Callable[[int], Chair]:
 
 
 def all_of(desk: Desk, role: Role) -> Callable[[int], Sequence[Chair]]:
-    """Return, for a candidate's index, the seats of every model that plays the role."""
+    """Return, for a candidate's index, the seats of every model that may play the role then."""
     return lambda index: [
-        Chair(desk.seat(role, index=index, model=choice.name)) for choice in desk.choices(role)
+        Chair(desk.seat(role, index=index, model=choice.name))
+        for choice in desk.choices(role)
+        if not desk.is_barred(choice.model.label, index)
     ]

@@ -74,6 +74,7 @@ class Desk:
         make_model: gives the model of a conversation; default: the providers'.
         choose_effort: chooses within a role's range, once per conversation.
         choose_model: names the model that plays a role for a candidate; empty: whose turn it is.
+        is_barred: whether a model (label) has no turn at an index, as long as another one has.
         is_stopped: asked while waiting.
     """
 
@@ -88,6 +89,7 @@ class Desk:
         make_model: MakeModel | None = None,
         choose_effort: ChooseEffort = middle_effort,
         choose_model: Callable[[Role, int], str] = lambda _role, _index: "",
+        is_barred: Callable[[str, int], bool] = lambda _label, _index: False,
         is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         earlier = tuple(earlier)
@@ -104,6 +106,7 @@ class Desk:
         self.make_model = make_model or default
         self.choose_effort = choose_effort
         self._choose_model = choose_model
+        self.is_barred = is_barred
         self.is_stopped = is_stopped
         self._numbers: dict[tuple[int, Role], int] = {}
         self._lock = threading.Lock()
@@ -125,7 +128,11 @@ class Desk:
         names = self.config.models_of(role)
         if not names:
             raise ConfigError(f"no model may play {role}: add a section [models.NAME] to the team")
-        chosen = model or self._choose_model(role, index) or names[max(index, 0) % len(names)]
+        chosen = model or self._choose_model(role, index)
+        free = [n for n in names if not self.is_barred(self.config.models[n].label, index)]
+        if not chosen or (not model and free and chosen not in free):
+            in_turn = free or names
+            chosen = in_turn[max(index, 0) % len(in_turn)]
         if chosen not in names:
             raise UnknownName.of(f"model for {role}", chosen, names)
         return Seat(self, role=role, index=index, name=chosen, model=self.config.models[chosen])
