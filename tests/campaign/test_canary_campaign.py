@@ -210,11 +210,10 @@ def test_the_ledger_verifies(ledger):
     assert ledger.verify() is None
 
 
-def test_a_quarantine_can_be_lifted(ledger):
-    """K2: from an index on."""
-    n = ledger.state().next_index
-    ledger.append(QuarantineLifted(index=n, family="qwen2.5", reason="a test"))
-    assert "qwen2.5" in quarantines(ledger, n - 1)
-    assert quarantines(ledger, n) == {}
-    ledger.append(FamilyQuarantined(index=n, family="qwen2.5", reason="again", by="person"))
-    assert "qwen2.5" in quarantines(ledger)
+def test_a_quarantine_holds_from_an_index_on_until_it_is_lifted(tmp_path):
+    """K2."""
+    with Ledger.open(tmp_path / "ledger.db", create=True) as ledger:
+        ledger.append(FamilyQuarantined(index=3, family="qwen2.5", reason="odd", by="person"))
+        ledger.append(QuarantineLifted(index=7, family="qwen2.5", reason="a false alarm"))
+        held = [index for index in range(10) if quarantines(ledger, index)]
+        assert held == [3, 4, 5, 6]
