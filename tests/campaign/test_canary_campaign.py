@@ -20,8 +20,11 @@ from scripts import judge, proposal
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.dataset import export_dataset
 from move37.campaign.edges import quarantines, roster_at
+from move37.campaign.gallery_verbs import show_tree
 from move37.campaign.session import work
+from move37.cli import app
 from move37.core.config import CampaignConfig
+from move37.core.errors import UnknownName
 from move37.core.events import (
     AlarmRaised,
     CandidateProposed,
@@ -217,3 +220,39 @@ def test_a_quarantine_holds_from_an_index_on_until_it_is_lifted(tmp_path):
         ledger.append(QuarantineLifted(index=7, family="qwen2.5", reason="a false alarm"))
         held = [index for index in range(10) if quarantines(ledger, index)]
         assert held == [3, 4, 5, 6]
+
+
+def shown(capsys, *arguments: str, run: Path) -> str:
+    app(
+        [*arguments[:2], run.name, *arguments[2:], "--runs", str(run.parent)], standalone_mode=False
+    )
+    return capsys.readouterr().out
+
+
+def test_the_verbs_show_canaries_edges_and_descendants(run, capsys):
+    """K1, K2, K5."""
+    told = json.loads(shown(capsys, "guards", "canaries", "--json", run=run))
+    rung = [c for c in told["canaries"] if c["rings"]]
+    edges = json.loads(shown(capsys, "guards", "edges", "--json", run=run))
+    assert [(c["family"], c["trait"]) for c in rung] == [("qwen2.5", "words of the team file")]
+    assert set(told["quarantined"]) == {"qwen2.5"}
+    assert {e["kind"] for e in edges} >= {"context", "judging"}
+    assert "quarantined" in shown(capsys, "guards", "canaries", run=run)
+    assert "denied" in shown(capsys, "guards", "edges", run=run)
+
+
+def test_a_family_that_never_played_cannot_be_quarantined(run):
+    with pytest.raises(UnknownName, match=r"qwen2\.5"):
+        app(
+            ["guards", "quarantine", run.name, "qwen", "--reason", "x", "--runs", str(run.parent)],
+            standalone_mode=False,
+        )
+
+
+def test_the_tree_marks_what_descends_from_it(ledger, capsys):
+    """K2."""
+    (quarantine,) = events(ledger, FamilyQuarantined)
+    show_tree(ledger, start=None, most=100, as_json=True)
+    rows = {row["id"]: row["quarantined"] for row in json.loads(capsys.readouterr().out)}
+    assert {id_ for id_, family in rows.items() if family} >= set(quarantine.descendants)
+    assert not all(rows.values())

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
+from move37.campaign.assemble import stored_config
 from move37.campaign.edges import quarantines, roster_at
 from move37.core.config import CampaignConfig
 from move37.core.events import AlarmRaised, FamilyQuarantined, JudgementGiven, ModelCalled
@@ -106,6 +107,15 @@ def descendants_of(state: State, roster: Roster, family: str) -> tuple[str, ...]
         if author not in NOT_MODELS and family in _ancestry(roster, author):
             found |= dict.fromkeys([id_, *lineage.descendants(id_)])
     return tuple(found)
+
+
+def marked(ledger: Ledger, state: State) -> dict[str, str]:
+    """Return which candidates descend from a family that is quarantined now, and from which."""
+    held = quarantines(ledger)
+    if not held:
+        return {}
+    roster = roster_at(stored_config(ledger).team, ledger)
+    return {id_: family for family in held for id_ in descendants_of(state, roster, family)}
 
 
 def _ancestry(roster: Roster, author: str) -> frozenset[str]:

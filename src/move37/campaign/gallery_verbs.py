@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from move37.campaign.canary_watch import marked
 from move37.campaign.lookup import find_entry
 from move37.campaign.tables import effect_words, escape_markup, imported_from
 from move37.campaign.tree import branches, element_changes, source_diff
@@ -33,11 +34,13 @@ def show_tree(ledger: Ledger, *, start: str | None, most: int, as_json: bool) ->
     """
     state = ledger.state()
     id_ = find_entry(state, start).id if start else None
+    quarantined = marked(ledger, state)
     if as_json:
         rows = [
             {"id": e.id, "name": e.candidate.idea.name, "parents": e.candidate.parents,
              "verdict": str(e.verdict.kind) if e.verdict else None,
-             "score": e.published.score if e.published else None}
+             "score": e.published.score if e.published else None,
+             "quarantined": quarantined.get(e.id)}
             for e in state.candidates.values()
         ]  # fmt: skip
         json.dump(rows, sys.stdout, ensure_ascii=False)
@@ -56,7 +59,10 @@ def show_tree(ledger: Ledger, *, start: str | None, most: int, as_json: bool) ->
         page.append(line.lead, style="dim")
         page.append(line.id[:8], style="cyan")
         page.append(f" {_printable(line.name)[:60]} ")
-        page.append(f"{line.words}\n", style=COLOURS.get(line.kind, ""))
+        page.append(line.words, style=COLOURS.get(line.kind, ""))
+        if family := quarantined.get(line.id):
+            page.append(f" descends from {family}, quarantined", style="red")
+        page.append("\n")
     console.print(page, end="", soft_wrap=True)
     if origin := imported_from(ledger):
         console.print(f"[dim]scores as published by {origin}[/]")

@@ -20,6 +20,7 @@ from move37.cli import (
     ledger,
     outside,
     probing,
+    quarantine,
     reading,
     watching,
 )  # isort: skip
@@ -28,7 +29,7 @@ from move37.core.errors import Move37Error
 
 __all__ = [
     "app", "cards", "checking", "comparing", "dataset", "exchange", "guards", "ledger", "main",
-    "outside", "probing", "reading", "running", "watching",
+    "outside", "probing", "quarantine", "reading", "running", "watching",
 ]  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from move37.core.errors import ConfigError
 from move37.core.team import Line, ModelConfig, TeamConfig
 
-NOT_MODELS = frozenset({"symbolic", "random", "human", ""})
+NOT_MODELS = frozenset({"symbolic", "random", "disguise", "reference", "human", ""})
 """Authors that are no language models: they are nobody's relatives."""
 VENDORS = frozenset({"anthropic", "openai", "google"})
 UNKNOWN = "unknown"

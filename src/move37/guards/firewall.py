@@ -64,8 +64,7 @@ def _answer(edge: Edge, roster: Roster) -> tuple[bool, str]:
             return True, "its own weights of an earlier rung"
         return False, "weights of another candidate: its traits would come"
     if edge.kind is EdgeKind.CONTEXT:
-        quarantined = roster.quarantine(edge.producer)
-        beside = f"; {quarantined}" if quarantined else ""
+        beside = "; its author is quarantined" if roster.quarantine(edge.producer) else ""
         return True, f"text in a context, with its provenance{beside}"
     if edge.kind is EdgeKind.JUDGING and (quarantined := roster.quarantine(edge.consumer)):
         return False, quarantined
