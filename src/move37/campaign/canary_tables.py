@@ -12,9 +12,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from move37.campaign.assemble import stored_config
 from move37.campaign.canary_watch import canaries_of, families_of, quarantine
 from move37.campaign.edges import quarantines, roster_at
+from move37.campaign.folder import stored_config
 from move37.core.errors import ConfigError, UnknownName
 from move37.core.events import EdgeDecided, QuarantineLifted
 from move37.guards.canaries import alarm_at

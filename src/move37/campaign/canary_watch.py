@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
 
-from move37.campaign.assemble import stored_config
 from move37.campaign.edges import quarantines, roster_at
+from move37.campaign.folder import stored_config
 from move37.core.config import CampaignConfig
 from move37.core.events import AlarmRaised, FamilyQuarantined, JudgementGiven, ModelCalled
 from move37.core.team import Role, TeamConfig
