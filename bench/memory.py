@@ -82,7 +82,13 @@ def measure(path: Path, n_trials: int, repeats: int) -> None:
     n_candidates = n_trials // TRIALS_EACH
     start = time.perf_counter()
     fill(path, n_candidates)
-    filled = time.perf_counter() - start
+    print(f"| {n_trials} | filled in | {time.perf_counter() - start:.0f} s | |", flush=True)
+    ask(path, n_trials, repeats)
+    motivations(n_trials, n_candidates, repeats)
+
+
+def ask(path: Path, n_trials: int, repeats: int) -> None:
+    n_candidates = n_trials // TRIALS_EACH
     rows: dict[str, Callable[[], object]] = {}
     with Ledger.open(path, campaign="bench") as ledger:
         if n_trials <= 1_000:
@@ -108,8 +114,6 @@ def measure(path: Path, n_trials: int, repeats: int) -> None:
             fold_and_choose(ledger, n_trials, n_candidates, min(repeats, 5))
     size = sum(file.stat().st_size for file in path.parent.iterdir())
     print(f"| {n_trials} | on disk | {size / 2**20:.0f} MiB | |")
-    print(f"| {n_trials} | filled in | {filled:.0f} s | |", flush=True)
-    motivations(n_trials, n_candidates, repeats)
 
 
 def parents(ledger: Ledger, rule: str, index: int) -> object:
@@ -120,6 +124,7 @@ def parents(ledger: Ledger, rule: str, index: int) -> object:
         ledger,
         before_index=index - LAG,
         limit=limit,
+        in_full=False,
         wanted=None if island is None else lambda i: i % N_ISLANDS == island,
     )
     return choose(rule, best, seed=1, index=index)

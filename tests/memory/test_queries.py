@@ -67,6 +67,7 @@ def best(ledger: Ledger, rule: str, index: int) -> list[Contender]:
         ledger,
         before_index=index - 4,
         limit=limit,
+        in_full=False,
         wanted=None if island is None else lambda i: i % N_ISLANDS == island,
     )
 

@@ -73,6 +73,7 @@ def possible_parents(workshop: Workshop, state: State, index: int) -> Sequence[C
         workshop.ledger,
         before_index=index - lag,
         limit=limit,
+        in_full=False,
         wanted=None if island is None else lambda i: i % N_ISLANDS == island,
     )
     return found if any(c.index < 0 for c in found) else contenders(state)

@@ -140,6 +140,7 @@ def best_contenders(
     before_index: int | None = None,
     limit: int = 50,
     wanted: Callable[[int], bool] | None = None,
+    in_full: bool = True,
     with_effects: bool = False,
 ) -> list[Contender]:
     """List the roots and the fittest that may be parents: what rank-based rules choose from.
@@ -153,6 +154,7 @@ def best_contenders(
         before_index: leave out this and later candidates.
         limit: ranks beside the roots; see `selection.reads_best`.
         wanted: says of an index whether its candidates count; an arm, an island.
+        in_full: count seeds and children too, which no rule that reads the best alone looks at.
         with_effects: read each task's effect too, which the `pareto` rule looks at; costs the
             reading of as many events.
     """
@@ -164,13 +166,14 @@ def best_contenders(
         .where(earlier.candidate_index < c.candidate_index)
         .exists()
     )
+    place = c.candidate_index + 0  # or SQLite walks all places, and sorts them by fitness
     unfit = func.coalesce(c.verdict, "").in_([kind.value for kind in UNFIT])
     columns = select(c.id, c.candidate_index, c.fitness).where(c.campaign == ledger.campaign)
-    ranked = columns.where(c.candidate_index >= 0, c.fitness.is_not(None), ~unfit, first).order_by(
+    ranked = columns.where(place >= 0, c.fitness.is_not(None), ~unfit, first).order_by(
         c.fitness.desc(), c.candidate_index, c.id
     )
     if before_index is not None:
-        ranked = ranked.where(c.candidate_index < max(before_index, 0))
+        ranked = ranked.where(place < max(before_index, 0))
     roots = columns.where(c.candidate_index == -1, c.role == "root", ~unfit)
     with reading(ledger.engine) as connection:
         rows = [
@@ -178,22 +181,8 @@ def best_contenders(
             *_first(connection, ranked, limit, wanted or (lambda _: True)),
         ]
         ids = [row.id for row in rows]
-        t, k = trials.c, lineage.c
-        seeds = _counts(
-            connection,
-            select(t.candidate, func.count(t.seed.distinct()))
-            .where(t.campaign == ledger.campaign, t.candidate.in_(ids))
-            .where(t.stage == "search", t.outcome == "completed")
-            .group_by(t.candidate),
-        )
-        children = (
-            select(k.parent, func.count(k.child.distinct()))
-            .where(k.campaign == ledger.campaign, k.parent.in_(ids), k.parent != k.child)
-            .group_by(k.parent)
-        )
-        if before_index is not None:
-            children = children.where(k.candidate_index < max(before_index, 0))
-        n_children = _counts(connection, children)
+        seeds = _seeds(connection, ledger.campaign, ids) if in_full else {}
+        n_children = _children(connection, ledger.campaign, ids, before_index) if in_full else {}
         said = _search_verdicts(connection, ledger.campaign, ids) if with_effects else []
     effects = dict(map(_task_effects, said))
     return [
@@ -221,6 +210,24 @@ def _first(
         if len(found) >= limit or len(rows) < n_read:
             return found[:limit]
         n_read *= 4
+
+
+def _seeds(connection: Connection, campaign: str, ids: list[str]) -> dict[str, int]:
+    t = trials.c
+    rows = select(t.candidate, func.count(t.seed.distinct())).where(t.candidate.in_(ids))
+    done = rows.where(t.campaign == campaign, t.stage == "search", t.outcome == "completed")
+    return _counts(connection, done.group_by(t.candidate))
+
+
+def _children(
+    connection: Connection, campaign: str, ids: list[str], before_index: int | None
+) -> dict[str, int]:
+    k = lineage.c
+    rows = select(k.parent, func.count(k.child.distinct())).where(k.parent.in_(ids))
+    rows = rows.where(k.campaign == campaign, k.parent != k.child)
+    if before_index is not None:
+        rows = rows.where(k.candidate_index < max(before_index, 0))
+    return _counts(connection, rows.group_by(k.parent))
 
 
 def _search_verdicts(connection: Connection, campaign: str, ids: list[str]) -> Sequence[Row]:
