@@ -39,6 +39,7 @@ from move37.core.trial import Stage
 from move37.memory.ledger import Ledger
 
 CRASHES = range(*map(int, os.environ.get("MOVE37_CRASHES", "3").split(":")))
+SECRET = bytes(range(32))  # or held-out text is drawn anew, and some draws confirm nobody
 LOG = os.environ.get("MOVE37_CRASHES_LOG")
 
 
@@ -46,6 +47,8 @@ LOG = os.environ.get("MOVE37_CRASHES_LOG")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a campaign that nobody killed."""
     folder = tmp_path_factory.mktemp("crashes") / "undisturbed"
+    folder.mkdir()
+    (folder / "secret").write_bytes(SECRET)
     run_tiny(small(folder.parent), folder)
     return folder
 
