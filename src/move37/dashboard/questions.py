@@ -97,6 +97,19 @@ def _is_about(row: Row, id_: str) -> bool:
     return about == id_ or (about is None and row["candidate_index"] >= 0)
 
 
+def flow(reader: Reader, board: Board, wanted: str) -> str:
+    """Return a drawing of what flows where inside a candidate, as an SVG file.
+
+    Raises:
+        UnknownName: none, or several, begin so.
+    """
+    from move37.insights.flow import data_flow_svg, standalone
+
+    id_ = found(board, wanted)["id"]
+    own = reader.introduced([id_])[id_]["body"]["candidate"]
+    return standalone(data_flow_svg(own["source"], own["idea"].get("description")))
+
+
 def gallery(reader: Reader, board: Board) -> View:
     """Return the gallery's cards."""
     entries = entries_of(board)

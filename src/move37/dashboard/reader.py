@@ -255,7 +255,12 @@ class Reader:
         c = events.c
         rows = (
             select(candidates.c.id, self._part("candidate", "idea", what).label("body"))
-            .join(candidates, (candidates.c.campaign == c.campaign) & (candidates.c.seq == c.seq))
+            .join(
+                candidates,
+                (candidates.c.campaign == c.campaign)
+                & (candidates.c.candidate_index == c.candidate_index)  # the key's way in
+                & (candidates.c.seq == c.seq),
+            )
             .where(c.campaign == self.campaign)
             .where(c.kind.in_(["CandidateProposed", "CandidateRepaired"]))
         )
@@ -308,9 +313,9 @@ class Reader:
         """A piece of an event's body, cut out by the database."""
         if is_sqlite(self._engine):
             return func.json_extract(events.c.body, f"$.{'.'.join(path)}")
-        from sqlalchemy.dialects.postgresql import JSON  # the driver is an extra
+        from sqlalchemy.dialects.postgresql import JSON, array  # the driver is an extra
 
-        return cast(cast(events.c.body, JSON).op("#>")(f"{{{','.join(path)}}}"), Text)
+        return cast(cast(events.c.body, JSON).op("#>")(array(path)), Text)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

@@ -150,6 +150,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def _api(self, path: list[str], query: dict[str, str]) -> None:
         try:
+            if path[:1] == ["api"] and path[2:3] == ["flow"] and len(path) == 4:
+                drawing = self.server.watched.flow(path[1], path[3])
+                self._send(HTTPStatus.OK, "image/svg+xml", drawing.encode())
+                return
             view = answer(self.server.watched, path, query)
         except ConfigError as error:
             self._json(HTTPStatus.NOT_FOUND, {"problem": str(error)})

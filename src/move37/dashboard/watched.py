@@ -151,6 +151,11 @@ class Watched:
         ours, theirs = (born[i]["body"]["candidate"]["source"] for i in ids)
         return {"lines": details.difference(ours, theirs), "other": ids[1]}
 
+    def flow(self, name: str, wanted: str) -> str:
+        """Return a drawing of a candidate's data flow, as an SVG file."""
+        watch = self.watch(name)
+        return questions.flow(watch.reader, watch.board(), wanted)
+
     def said(self, name: str, seq: int) -> View:
         """Return one request to a language model and its reply, as texts.
 

@@ -12,6 +12,7 @@ export function draw(run, c, { ask }) {
     c.verdicts.length ? el("p", {}, c.verdicts.at(-1).reason) : null,
     numbers(c, search, fresh), idea(run, c), c.imported ? published(c.imported) : null,
     el("div", { class: "grid" }, taskEffects(fresh ?? search, Boolean(fresh)), el("section", {}, el("h2", {}, "Training curves"), curves(c))),
+    c.source ? [el("h2", {}, "Data flow"), flow(run, c)] : null,
     el("h2", {}, "Where each element comes from"), elements(run, c),
     el("h2", {}, "Admission probes"), probes(c),
     el("h2", {}, "Code"), code(run, c, ask),
@@ -72,6 +73,12 @@ function curves(c) {
       label: "Training loss over steps", x: { label: "training step", low: 0, high: most }, y: { label: "training loss, nats", low, high }, height: 250,
       lines: all.map((k) => ({ points: k.points, cls: cls(k.name), name: `${k.name}, ${k.stage}, seed ${k.seed}` })),
     }), soft("As printed by the candidates themselves: a picture, not evidence.")];
+}
+
+function flow(run, c) { // as an image: nothing in it can run, whatever the program says
+  const source = `/api/${encodeURIComponent(run)}/flow/${encodeURIComponent(c.id)}`;
+  return el("figure", { class: "scroll" }, el("img", { class: "flow", src: source, alt: `Data flow of ${c.name}`, loading: "lazy" }),
+    el("figcaption", {}, "Read from the description or the code, which is never run for it. Where neither says, the picture says so."));
 }
 
 function elements(run, c) {
