@@ -15,7 +15,7 @@ from move37.cognition.shelf import all_cards
 from move37.core.candidate import Origin
 from move37.core.claims import Effect, Verdict, VerdictKind
 from move37.core.errors import Move37Error
-from move37.core.events import CardsRead, Event, VerdictReached
+from move37.core.events import Event, VerdictReached
 from move37.core.trial import Stage, Trial
 from move37.insights.card import (
     ArtefactRow,
@@ -32,6 +32,8 @@ from move37.insights.card import (
 from move37.insights.costs import layer_cost
 from move37.insights.flow import data_flow, data_flow_svg
 from move37.insights.flow.formulas import formulas_of_code
+from move37.insights.provenance import checked_origins
+from move37.insights.story import tell
 from move37.memory.artefacts import DIGEST, Artefacts
 from move37.memory.ledger import Ledger
 from move37.memory.lineage import Lineage
@@ -44,6 +46,7 @@ from move37.team.symbolic.words import formulas
 
 MAX_RELATIVES = 40
 COMBINED = "mean of the tasks"
+UNFOUNDED = "not shown: counts as original"
 LARGER = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
 
 
@@ -85,7 +88,7 @@ def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
         ancestors=tuple(_relative(state, id_) for id_ in _ancestors(lineage, entry.id)),
         children=tuple(_relative(state, id_) for id_ in children[:MAX_RELATIVES]),
         n_children=len(children),
-        origins=tuple(_origins(state, entry, _card_titles(ledger))),
+        origins=tuple(_origins(state, entry, records, _card_titles(ledger))),
         quality=entry.quality,
         novelty=entry.novelty.reason if entry.novelty else "",
         lesson=entry.lesson.text if entry.lesson else "",
@@ -207,34 +210,29 @@ def _relative(state: State, id_: str) -> Relative:
     return Relative(id=id_, name=entry.candidate.idea.name, words=words)
 
 
-def _origins(state: State, entry: Entry, titles: dict[str, str]) -> list[OriginRow]:
-    opening = state.openings.get(entry.index, ())
-    shown = {card for event in opening if isinstance(event, CardsRead) for card in event.cards}
+def _origins(
+    state: State, entry: Entry, records: Sequence[Record], titles: dict[str, str]
+) -> list[OriginRow]:
+    events = [record.event for record in records]
+    origins = checked_origins(tell(events), events).get((entry.index, entry.id), ())
     rows = []
-    for element in entry.candidate.idea.elements:
-        about = check = ""
+    for element, found in zip(entry.candidate.idea.elements, origins, strict=False):
+        about = ""
         if element.origin is Origin.CARD:
-            is_founded = element.source in shown
             about = titles.get(element.source, "")
-            check = _checked(is_founded)
-        elif element.origin is Origin.LESSON:
-            known = state.candidates.get(element.source)
-            about = known.candidate.idea.name if known else ""
-            check = _checked(known is not None and known.lesson is not None)
+        elif element.origin is Origin.LESSON and element.source in state.candidates:
+            about = state.candidates[element.source].candidate.idea.name
+        words = "shown to the author" if found is element.origin else UNFOUNDED
         rows.append(
             OriginRow(
                 element=element.name,
                 origin=str(element.origin),
                 source=element.source,
                 about=about,
-                check=check,
+                check="" if element.origin is Origin.ORIGINAL else words,
             )
         )
     return rows
-
-
-def _checked(is_founded: bool) -> str:  # noqa: FBT001 - one fact, in words
-    return "shown to the author" if is_founded else "not shown: counts as original"
 
 
 def _card_titles(ledger: Ledger) -> dict[str, str]:
