@@ -222,5 +222,5 @@ export function scaleBar(data) {
   draw();
   new MutationObserver(draw).observe(document.documentElement, { attributes: true });
   const digits = data.unit.startsWith("effect") ? 1 : 3;
-  return el("span", { class: "row soft" }, number(data.low, digits), bar, number(data.high, digits), data.unit);
+  return el("span", { class: "row soft" }, number(data.low, digits), bar, number(data.high, digits), el("span", {}, data.unit));
 }
