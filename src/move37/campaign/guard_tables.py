@@ -47,7 +47,13 @@ def print_inverse_scaling(rows: list[Row], console: Console) -> None:
     for row in rows:
         shares = [f"{share:.2f}" for share in (row.trend, row.shape, row.alarms)]
         when = str(row.median_pair) if row.alarms >= 0.5 else "-"
-        table.add_row(row.truth, *shares, when, f"{row.regret:.3f}", f"{row.regret_max:.3f}")
+        table.add_row(
+            row.truth,
+            *shares,
+            when,
+            f"{row.regret:.3f} ± {row.regret_error:.3f}",
+            f"{row.regret_max:.3f}",
+        )
     console.print(table)
 
 

@@ -37,11 +37,13 @@ class Row:
     """The pair at which half of the watches have rung; 300 if they have not."""
     regret: float
     """Of the controller, a step, over 200."""
+    regret_error: float
+    """Its standard error over runs."""
     regret_max: float
     """Of always asking for the most."""
 
 
-def inverse_scaling(*, seed: int, n_sweeps: int = 300, n_runs: int = 12) -> list[Row]:
+def inverse_scaling(*, seed: int, n_sweeps: int = 300, n_runs: int = 40) -> list[Row]:
     """Return the figures for scripted solvers of every curve; the same seed gives the same."""
     return [
         _row(truth, curve, seed=seed, n_sweeps=n_sweeps, n_runs=n_runs)
@@ -55,6 +57,8 @@ def _row(truth: str, curve: tuple[float, ...], *, seed: int, n_sweeps: int, n_ru
     pairs = answers((curve[0], curve[-1]), 300, rng=rng, n_sweeps=4 * n_sweeps).astype(bool)
     rung = first_alarms(pairs[:, :, 0], pairs[:, :, 1])
     shapes = [shape_p(s, rng=rng, n_shuffles=200) < 0.05 for s in sweeps[: n_sweeps // 6]]
+    adaptive = regret([curve], n_steps=200, n_runs=n_runs, seed=seed)
+    always_most = regret([curve], n_steps=200, n_runs=1, seed=seed, fixed=len(curve) - 1)
     return Row(
         truth=truth,
         curve=curve,
@@ -62,8 +66,9 @@ def _row(truth: str, curve: tuple[float, ...], *, seed: int, n_sweeps: int, n_ru
         shape=float(np.mean(shapes)),
         alarms=float((rung < pairs.shape[1]).mean()),
         median_pair=int(np.median(rung)),
-        regret=regret([curve], n_steps=200, n_runs=n_runs, seed=seed),
-        regret_max=regret([curve], n_steps=200, n_runs=1, seed=seed, fixed=len(curve) - 1),
+        regret=adaptive.mean,
+        regret_error=adaptive.standard_error,
+        regret_max=always_most.mean,
     )
 
 
