@@ -1,7 +1,7 @@
 """The firewall at work: every edge of a campaign is decided, and written into its ledger.
 
-Text that a model reads, judging, and trials that go on from weights; training edges are decided in
-`campaign/dataset.py`. What is decided alike about one candidate is written once.
+Text that a model reads, and judging; training edges are decided in `campaign/dataset.py`. What is
+decided alike about one candidate is written once.
 """
 
 from __future__ import annotations
@@ -74,12 +74,6 @@ def record_context(
     if reader not in NOT_MODELS:
         edges = [(author, reader) for author in sorted({*authors} - NOT_MODELS)]
         _record(team, journal, edges, EdgeKind.CONTEXT, about=about)
-
-
-def decide_warm_start(team: TeamConfig, journal: Journal, *, owner: str, trainee: str) -> Decision:
-    """Return whether a candidate may go on from another's weights, or its own; recorded."""
-    (decision,) = _record(team, journal, [(owner, trainee)], EdgeKind.WARM_START, about=trainee)
-    return decision
 
 
 def record_training(ledger: Ledger, decisions: Iterable[Decision]) -> None:
