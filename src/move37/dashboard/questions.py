@@ -127,8 +127,10 @@ def gallery(reader: Reader, board: Board) -> View:
 def team(reader: Reader, board: Board) -> View:
     """Return who works and what it cost."""
     authors: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    is_imported = bool(reader.of_kinds(["RecordImported"], newest=1))
     for node in board.searched:
-        authors[node["author"]][node["verdict"] or "in flight"] += 1
+        open_words = "imported" if is_imported else "in flight"
+        authors[node["author"]][node["verdict"] or open_words] += 1
     config = config_of(reader.sessions())
     calls = reader.of_kinds(["ModelCalled"], newest=MAX_CALLS)
     edges = reader.of_kinds(["EdgeDecided"], newest=MAX_CALLS)
@@ -145,6 +147,7 @@ def team(reader: Reader, board: Board) -> View:
             ),
         ),
         "relations": relations(config, calls, edges, reader.of_kinds(["DiversityStated"])),
+        **({"roles": {}} if is_imported else {}),  # its authors worked elsewhere
     }
 
 

@@ -26,7 +26,7 @@ function numbers(v, best) {
     stat(best ? signed(best.effect) : "–", "best effect in search, noise units"),
     stat(count(v.gallery.length), "in the gallery: held on fresh seeds", v.gallery.length ? "good" : ""),
     stat(count(v.n_candidates), `candidates, ${count(v.n_measured)} measured`),
-    stat(count(v.n_trials), `trials, ${duration(v.cpu_seconds)} of CPU`), left);
+    ...(v.state === "imported" ? [] : [stat(count(v.n_trials), `trials, ${duration(v.cpu_seconds)} of CPU`), left]));
 }
 
 function work(run, v) {
