@@ -21,9 +21,11 @@ from move37.campaign.workshop import Stopped
 from move37.core.events import SessionClosed
 
 
-def test_ctrl_c_waits_for_work_that_takes_its_time(tmp_path: Path, monkeypatch) -> None:
+def test_ctrl_c_waits_for_work_that_takes_its_time(tmp_path: Path, monkeypatch, request) -> None:
     """S1, S2: an interrupted `Thread.join` once took the working thread for a dead one."""
     main = os.getpid()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
 
     def slow_to_stop(workshop, pool) -> None:
         while not workshop.watch.is_stopped:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import hashlib
 import json
@@ -29,6 +28,7 @@ from move37.core.candidate import Candidate, Idea, check_source
 from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import ConfigError, LedgerError, SourceError, UnknownName
 from move37.core.events import CampaignStarted, Event, RootAdded, SessionClosed, SessionOpened
+from move37.core.parsing import parse
 from move37.evidence.fitness import composite_by_name
 from move37.lab.laboratory import Laboratory
 from move37.lab.references import reference_candidate, reference_names
@@ -268,7 +268,7 @@ def read_layer(path: Path) -> str:
     try:
         source = path.read_text("utf-8")
         check_source(source)
-        ast.parse(source)
+        parse(source)
     except FileNotFoundError:
         raise ConfigError(f"no file {path}; give the path of a layer") from None
     except SyntaxError as error:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import move37
 from move37.core.errors import SourceError
+from move37.core.parsing import parse
 from move37.interop.fla_bundling import FOREIGN, fla_text, is_fla_style
 
 PACKAGE = "move37.arena.kernels"
@@ -51,7 +52,7 @@ def bundle(source: str, *, title: str, candidate_id: str) -> Bundle:
         SourceError: it does not parse, or uses move37 in a way that has no form in one file.
     """
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise SourceError(f"candidate {candidate_id} does not parse: {error}") from error
     foreign = _foreign(tree) - {"torch"}
@@ -69,7 +70,7 @@ def bundle(source: str, *, title: str, candidate_id: str) -> Bundle:
 
 def kernel_names() -> dict[str, str]:
     """Return every public kernel and the module it lives in."""
-    tree = ast.parse(_read("__init__"))
+    tree = parse(_read("__init__"))
     return {
         alias.name: (node.module or "").rsplit(".", 1)[-1]
         for node in tree.body
@@ -165,7 +166,7 @@ def _in_order(modules: set[str]) -> list[str]:
     def visit(module: str) -> None:
         if module in order:
             return
-        for needed in _needed(ast.parse(_read(module))):
+        for needed in _needed(parse(_read(module))):
             visit(needed)
         order[module] = None
 
@@ -183,7 +184,7 @@ def _needed(tree: ast.Module) -> Iterator[str]:
 def _body(module: str) -> tuple[str, list[str], list[str]]:
     """Return a module's text without imports and fla calls, its outside imports, its names."""
     source = _read(module)
-    tree = ast.parse(source)
+    tree = parse(source)
     lines = source.splitlines()
     cut: set[int] = set()
     outside: list[str] = []

@@ -12,6 +12,7 @@ import random
 from dataclasses import dataclass
 from string import Template
 
+from move37.core.parsing import parse
 from move37.guards.probes.probe import Form, Probe, ask, rng_of
 
 KIND = "broken-layer"
@@ -72,7 +73,7 @@ def broken_layer(*, seed: int, number: int, dial: int) -> Probe:
 def is_same_program(one: str, other: str) -> bool:
     """Return whether two sources are one program, layout and comments aside."""
     try:
-        return ast.dump(ast.parse(one)) == ast.dump(ast.parse(other))
+        return ast.dump(parse(one)) == ast.dump(parse(other))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
 

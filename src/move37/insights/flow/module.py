@@ -8,6 +8,8 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass, field
 
+from move37.core import parsing
+
 MAX_BYTES = 200_000
 MAX_LINE = 8_000  # a logical line; the parser's time grows with the square of a dotted name
 MAX_NESTING = 120
@@ -46,7 +48,7 @@ def parse(program: str) -> ast.Module:
         deepest = max(deepest, depth)
     if deepest > MAX_NESTING:
         raise ValueError("the code is nested too deep")
-    return ast.parse(program)
+    return parsing.parse(program)
 
 
 def read_module(tree: ast.Module) -> Module | None:

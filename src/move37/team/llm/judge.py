@@ -19,6 +19,7 @@ from typing import Annotated
 from pydantic import Field
 
 from move37.core.errors import ReplyError
+from move37.core.parsing import parse
 from move37.team.llm.prompting import Prompt, Section, compose
 from move37.team.llm.replies import ReplyFields, read_fields
 from move37.team.llm.seat import Seat
@@ -182,7 +183,7 @@ def bare(source: str) -> str:
     Source that cannot be parsed, or nests too deep to be written again, loses comments only.
     """
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
         for node in ast.walk(tree):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
                 node.body = [part for part in node.body if not _is_text(part)] or [ast.Pass()]

@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from move37.core.claims import Effect
+from move37.core.parsing import parse
 from move37.core.trial import ProbeReport
 from move37.team.llm.prompting import Section, shortened
 from move37.team.protocols import (
@@ -176,7 +177,7 @@ def calibration_words(calibration: Calibration | None) -> str:
 def outline(source: str) -> str:
     """Return imports, docstrings' first lines and signatures; a plain head if it does not parse."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return shortened(source, 1_500)
     lines = ["(outline only)"]

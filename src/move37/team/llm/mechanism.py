@@ -12,6 +12,8 @@ import ast
 from collections import Counter
 from dataclasses import dataclass
 
+from move37.core.parsing import parse
+
 KERNELS = "move37.arena.kernels"
 MIN_KEPT = 0.5  # assumed: of the idea's calls
 _PLUMBING = """
@@ -42,7 +44,7 @@ def mechanism_of(source: str) -> Counter[str]:
     `operator:MatMult`.
     """
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Counter()
     kernels = _kernels(tree)

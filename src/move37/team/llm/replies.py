@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from move37.core.candidate import check_source
 from move37.core.errors import ReplyError, SourceError
+from move37.core.parsing import parse
 
 MAX_REPLY = 200_000  # assumed: characters; ten times a long layer with all its prose
 MAX_CODE = 60_000  # assumed: twice the longest of 106 published layers
@@ -111,7 +112,7 @@ def check_layer_code(source: str) -> str:
         )
     try:
         check_source(source)
-        tree = ast.parse(source)
+        tree = parse(source)
     except SyntaxError as error:
         raise ReplyError(f"the code does not parse: line {error.lineno}: {error.msg}") from error
     except (SourceError, ValueError, RecursionError, MemoryError) as error:

@@ -15,6 +15,7 @@ import random
 from collections.abc import Iterator
 
 from move37.core.candidate import Candidate, Idea, source_id
+from move37.core.parsing import parse
 from move37.team.protocols import Brief, NoProposal, Proposal
 
 MAX_TRIES = 60
@@ -49,7 +50,7 @@ def disguise(source: str, rng: random.Random) -> str:
         NoProposal: it does not parse, or is not one `class Mixer` with an `__init__`.
     """
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise NoProposal(f"the parent cannot be disguised: it does not parse ({error})") from error
     mixers = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Mixer"]
@@ -69,7 +70,7 @@ def disguise(source: str, rng: random.Random) -> str:
         _rename_locals(function, rng)
         _undocument(function)
     _undocument(mixer)
-    body = [ast.parse("import torch").body[0], *(n for n in tree.body if not _is_text(n))]
+    body = [parse("import torch").body[0], *(n for n in tree.body if not _is_text(n))]
     text = ast.unparse(ast.fix_missing_locations(ast.Module(body=body, type_ignores=[])))
     return f'"""A layer, number {rng.randrange(10**6)}."""\n\n{text}\n'
 
@@ -162,7 +163,7 @@ def _throw_away(maker: ast.stmt, n_draws: int) -> None:
     """Draw numbers that nobody uses, so that the parts start from others."""
     if isinstance(maker, ast.FunctionDef):
         first = next((i for i, n in enumerate(maker.body) if "super()" in ast.unparse(n)), -1) + 1
-        maker.body.insert(first, ast.parse(f"torch.rand({n_draws})").body[0])
+        maker.body.insert(first, parse(f"torch.rand({n_draws})").body[0])
 
 
 def _rename_locals(function: ast.FunctionDef, rng: random.Random) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+from move37.core.parsing import parse
 from move37.team.protocols import Exhibit, Judgement
 
 WEIGHTS = {"novelty": 0.3, "size": 0.2, "cost": 0.25, "complexity": 0.25}  # assumed
@@ -36,7 +37,7 @@ def frugality(ratio: float) -> float:
 def count_nodes(source: str) -> int | None:
     """Return the number of syntax nodes, docstrings left out; None if it does not parse."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     return sum(not _is_text(node) for node in ast.walk(tree))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from move37.core.candidate import Candidate
+from move37.core.parsing import parse
 from move37.team.symbolic.canonical import canonical
 from move37.team.symbolic.description import Description, from_json
 from move37.team.symbolic.elements import elements
@@ -44,7 +45,7 @@ def nearest_description(candidate: Candidate) -> tuple[str, Description] | None:
 def kernels_of(source: str) -> frozenset[str]:
     """Return the kernels a source imports; empty if it does not parse."""
     try:
-        tree = ast.parse(source)
+        tree = parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return frozenset()
     return frozenset(
