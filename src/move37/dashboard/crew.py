@@ -5,13 +5,13 @@ Not for the relations between base models, see `dashboard.relations`.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from move37.guards.watching import ALARM, Outcome, Watch
+from move37.insights.components import share_interval
 
 Row = Mapping[str, Any]
 View = dict[str, Any]
@@ -79,7 +79,7 @@ def efforts(calls: Sequence[Row], judged: Sequence[Row]) -> list[View]:
         )
     found = []
     for (role, measure, effort), group in groups.items():
-        low, high = wilson(sum(s for s, _ in group), len(group))
+        low, high = share_interval(sum(s for s, _ in group), len(group))
         found.append(
             {"role": role, "measure": measure, "effort": effort, "n": len(group),
              "success": fmean(s for s, _ in group), "low": low, "high": high,
@@ -90,15 +90,6 @@ def efforts(calls: Sequence[Row], judged: Sequence[Row]) -> list[View]:
 
 def _level(effort: str) -> int:
     return EFFORTS.index(effort) if effort in EFFORTS else -1
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a share (E. B. Wilson, 1927)."""
-    z = 1.96
-    share, spread = hits / n, z * math.sqrt(hits * (n - hits) / n + z * z / 4)
-    middle = (hits + z * z / 2) / (n + z * z)
-    half = spread / (n + z * z)
-    return max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half))
 
 
 def predictions_told(
@@ -147,7 +138,7 @@ def calibration(told: Sequence[tuple[str, float, bool]]) -> list[View]:
 
 def _bin(group: Sequence[tuple[float, bool]]) -> View:
     held = sum(h for _, h in group)
-    low, high = wilson(held, len(group))
+    low, high = share_interval(held, len(group))
     said = fmean(c for c, _ in group)
     return {"said": said, "held": held / len(group), "low": low, "high": high, "n": len(group)}
 

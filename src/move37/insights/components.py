@@ -169,7 +169,7 @@ def share_interval(a: int, m: int) -> tuple[float, float]:
         return 0.0, 1.0
     p, z2 = a / m, Z * Z / m
     middle, half = p + z2 / 2, Z * math.sqrt(p * (1 - p) / m + z2 / (4 * m))
-    return (middle - half) / (1 + z2), (middle + half) / (1 + z2)
+    return max(0.0, (middle - half) / (1 + z2)), min(1.0, (middle + half) / (1 + z2))
 
 
 def difference_of_shares(a: int, m: int, b: int, n: int) -> tuple[float, float]:
