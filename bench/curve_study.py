@@ -16,13 +16,10 @@ from pathlib import Path
 
 from scipy.stats import beta
 
-from move37.campaign.settings import load_preset
-from move37.core.config import CampaignConfig, Preset
-from move37.core.events import CampaignStarted
-from move37.core.trial import Outcome, Stage, Trial
+from move37.core.trial import Trial
 from move37.evidence.curves import CurveRules, decide_curve
 from move37.evidence.effects import compare
-from move37.memory.ledger import Ledger
+from recorded import read_run
 
 LIMITS = (0.1, 0.15, 0.2, 0.3, 0.5)
 Curve = list[tuple[int, float]]
@@ -70,38 +67,30 @@ def _stop(run: Run, limit: float) -> int | None:
 
 
 def _runs(path: Path) -> list[Run]:
-    with Ledger.open(path / "ledger.db") as ledger:
-        (started,) = ledger.events([CampaignStarted])
-        config = CampaignConfig.model_validate_json(started.config)
-        kept = started.preset  # the oldest ledgers name the preset only
-        preset = Preset.model_validate_json(kept) if kept else load_preset(config.preset)
-        state = ledger.state()
-    baseline = next(id_ for id_, e in state.candidates.items()
-                    if e.index < 0 and e.candidate.idea.name == config.baseline)  # fmt: skip
-    theirs = _by_seed(state.trials[baseline])
+    run = read_run(path)
+    theirs = _by_seed(run.trained(run.baseline))
     found = []
-    for id_, entry in state.candidates.items():
-        for seed, ours in _by_seed(state.trials.get(id_, ())).items():
+    for id_ in run.searched:
+        for seed, ours in _by_seed(run.trained(id_)).items():
             rung = max(ours)
-            if entry.index < 0 or rung not in theirs.get(seed, {}):
+            if rung not in theirs.get(seed, {}):
                 continue
             twin = theirs[seed][rung]
             found.append(
                 Run(
-                    effect=compare([ours[rung]], [twin], preset.tasks).combined.mean,
+                    effect=compare([ours[rung]], [twin], run.preset.tasks).combined.mean,
                     curve=_curve(ours),
                     baseline=_curve(theirs[seed]),
-                    total_steps=preset.training.total_steps,
+                    total_steps=run.preset.training.total_steps,
                 )
             )
     return found
 
 
-def _by_seed(trials: tuple[Trial, ...] | list[Trial]) -> dict[int, dict[int, Trial]]:
+def _by_seed(trials: list[Trial]) -> dict[int, dict[int, Trial]]:
     found: dict[int, dict[int, Trial]] = defaultdict(dict)
     for trial in trials:
-        if trial.spec.stage is Stage.SEARCH and trial.outcome is Outcome.COMPLETED:
-            found[trial.spec.seed][trial.spec.rung] = trial
+        found[trial.spec.seed][trial.spec.rung] = trial
     return found
 
 

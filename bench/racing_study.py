@@ -25,12 +25,11 @@ from scipy.stats import spearmanr
 
 from move37.campaign.rules import bar_of, rung_model
 from move37.core.claims import RungChoice
-from move37.core.config import CampaignConfig, Preset, Rung
-from move37.core.events import CampaignStarted
-from move37.core.trial import Outcome, Stage, Trial
+from move37.core.config import Rung
+from move37.core.trial import Trial
 from move37.evidence.effects import compare
 from move37.evidence.racing import RacingRules, decide
-from move37.memory.ledger import Ledger
+from recorded import Recorded, read_run
 
 REPEATS = 400
 POPULATION = 27
@@ -60,23 +59,17 @@ def main() -> None:
         _show(name, [{int(steps): effect for steps, effect in row.items()} for row in rows])
 
 
-def _recorded(run: Path) -> list[dict[str, float]]:
-    with Ledger.open(run / "ledger.db") as ledger:
-        (started,) = ledger.events([CampaignStarted])
-        preset = Preset.model_validate_json(started.preset)
-        config = CampaignConfig.model_validate_json(started.config)
-        state = ledger.state()
-    baseline = next(id_ for id_, e in state.candidates.items()
-                    if e.index < 0 and e.candidate.idea.name == config.baseline)  # fmt: skip
-    theirs = _completed(state.trials[baseline], preset)
+def _recorded(path: Path) -> list[dict[str, float]]:
+    run = read_run(path)
+    last = run.preset.training.total_steps
+    theirs = _by_steps(run, run.baseline)
     rows = []
-    for id_, entry in state.candidates.items():
-        ours = _completed(state.trials.get(id_, ()), preset)
-        last = preset.training.total_steps
-        if entry.index < 0 or sum(steps == last for steps, _ in ours) < 2:
+    for id_ in run.searched:
+        ours = _by_steps(run, id_)
+        if sum(steps == last for steps, _ in ours) < 2:
             continue
         effects = {
-            key: compare([trial], [theirs[key]], preset.tasks).combined.mean
+            key: compare([trial], [theirs[key]], run.preset.tasks).combined.mean
             for key, trial in ours.items()
         }
         first = min(seed for steps, seed in effects if steps < last)
@@ -86,13 +79,10 @@ def _recorded(run: Path) -> list[dict[str, float]]:
     return rows
 
 
-def _completed(trials: Sequence[Trial], preset: Preset) -> dict[tuple[int, int], Trial]:
+def _by_steps(run: Recorded, candidate_id: str) -> dict[tuple[int, int], Trial]:
     """Steps and seed -> trial of the search that has numbers."""
-    return {
-        (preset.rungs[trial.spec.rung].steps, trial.spec.seed): trial
-        for trial in trials
-        if trial.spec.stage is Stage.SEARCH and trial.outcome is Outcome.COMPLETED
-    }
+    rungs = run.preset.rungs
+    return {(rungs[t.spec.rung].steps, t.spec.seed): t for t in run.trained(candidate_id)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
