@@ -51,8 +51,9 @@ def mixers() -> None:
     """
     import ast
 
+    from move37.core.parsing import parse
     from move37.lab.references import reference_names, reference_source
 
     for name in reference_names():
-        docstring = ast.get_docstring(ast.parse(reference_source(name))) or ""
+        docstring = ast.get_docstring(parse(reference_source(name))) or ""
         typer.echo(f"{name:22} {docstring.splitlines()[0]}")

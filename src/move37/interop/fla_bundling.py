@@ -12,6 +12,7 @@ from pathlib import Path
 
 import move37
 from move37.core.errors import SourceError
+from move37.core.parsing import parse
 
 FOREIGN = ("fla", "transformers")
 ROOT = "move37.arena.fla"
@@ -186,14 +187,14 @@ def _part(node: ast.Import | ast.ImportFrom, candidate_id: str) -> str:
 
 def _parts() -> dict[str, str]:
     """Return which module here answers for which of fla's, as arena/fla says."""
-    for node in ast.parse(_read(ROOT)).body:
+    for node in parse(_read(ROOT)).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "PARTS":
             return ast.literal_eval(node.value)
     raise SourceError(f"{ROOT} names no PARTS; this installation of move37 is damaged")
 
 
 def _public(module: str) -> set[str]:
-    for node in ast.parse(_read(module)).body:
+    for node in parse(_read(module)).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
             return set(ast.literal_eval(node.value))
     return set()
@@ -211,7 +212,7 @@ def _closure(wanted: list[str]) -> list[str]:
         package = name.rpartition(".")[0]
         if package.startswith("move37.arena.") and package != ROOT:
             waiting.append(package)
-        for node in ast.walk(ast.parse(_read(name))):
+        for node in ast.walk(parse(_read(name))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("move37."):
                 waiting += _imported(node)
     return sorted(found)

@@ -8,6 +8,7 @@ from importlib import resources
 
 from move37.core.candidate import Candidate, Idea
 from move37.core.errors import UnknownName
+from move37.core.parsing import parse
 
 
 def reference_names() -> tuple[str, ...]:
@@ -41,7 +42,7 @@ def reference_candidate(name: str, *, description: str = "") -> Candidate:
         description: the symbolic team's description, for mixers it can express.
     """
     source = reference_source(name)
-    docstring = ast.get_docstring(ast.parse(source)) or name
+    docstring = ast.get_docstring(parse(source)) or name
     summary, _, rest = docstring.partition("\n\n")
     idea = Idea(name=name, motivation=summary, mechanism=rest.strip(), description=description)
     return Candidate.of(source, idea, author="reference")
@@ -51,14 +52,14 @@ def reference_candidate(name: str, *, description: str = "") -> Candidate:
 def kernel_vocabulary() -> str:
     """Return what candidates may build on, in words: the kernels' page and their signatures."""
     folder = resources.files("move37") / "arena" / "kernels"
-    page = ast.parse((folder / "__init__.py").read_text("utf-8"))
+    page = parse((folder / "__init__.py").read_text("utf-8"))
     files = [n.module.rpartition(".")[2] for n in page.body if isinstance(n, ast.ImportFrom)
              if n.module]  # fmt: skip
     public = {a.name for n in page.body if isinstance(n, ast.ImportFrom) for a in n.names}
     signatures = [
         _signature(node)
         for file in files
-        for node in ast.parse((folder / f"{file}.py").read_text("utf-8")).body
+        for node in parse((folder / f"{file}.py").read_text("utf-8")).body
         if isinstance(node, ast.FunctionDef) and node.name in public
     ]
     return f"{ast.get_docstring(page)}\n\n" + "\n".join(signatures) + "\n"
