@@ -44,10 +44,8 @@ def promising(ledger: Ledger) -> tuple[int, str]:
     return best.index, best.id
 
 
-@pytest.fixture(scope="module")
-def confirmed(finished_run: Path, tmp_path_factory) -> tuple[Path, str]:
-    """A copy of a finished run whose best candidate stands in the gallery; and that candidate."""
-    folder = tmp_path_factory.mktemp("verify") / "tiny"
+def with_one_in_the_gallery(finished_run: Path, folder: Path) -> tuple[Path, str]:
+    """Copy a finished run into `folder`, its best candidate in the gallery; return both."""
     shutil.copytree(finished_run, folder)
     with Ledger.open(folder / "ledger.db") as ledger:
         index, id_ = promising(ledger)
@@ -69,12 +67,12 @@ def run_verify(folder: Path, prefix: str, *, budget_seconds: float | None = None
 
 
 @pytest.fixture(scope="module")
-def verified(confirmed: tuple[Path, str]) -> tuple[Path, str]:
-    """The same after a verification that was out of time at first."""
-    folder, id_ = confirmed
+def verified(finished_run: Path, tmp_path_factory) -> tuple[Path, str]:
+    """A verified gallery entry; its verification was out of time at first."""
+    folder, id_ = with_one_in_the_gallery(finished_run, tmp_path_factory.mktemp("verify") / "tiny")
     run_verify(folder, id_, budget_seconds=1e-9)
     run_verify(folder, id_)
-    return confirmed
+    return folder, id_
 
 
 def trials_of(folder: Path) -> list[Trial]:
@@ -251,9 +249,9 @@ def test_only_what_was_in_the_gallery_is_verified(finished_ledger):
         entry_of(state, "zzzz")
 
 
-def test_no_time_at_all_trains_nothing_and_says_so(confirmed):
+def test_no_time_at_all_trains_nothing_and_says_so(finished_run, tmp_path):
     """V4."""
-    folder, id_ = confirmed
+    folder, id_ = with_one_in_the_gallery(finished_run, tmp_path / "tiny")
     with open_workshop(tiny(), RunFolder(path=folder), purpose="verify") as workshop:
         entry = workshop.ledger.state().candidates[id_]
         with pytest.raises(OutOfTime), ThreadPoolExecutor(1):
