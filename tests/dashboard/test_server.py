@@ -9,50 +9,21 @@ S4. It changes nothing, and a campaign writes while it reads.
 from __future__ import annotations
 
 import hashlib
-import http.client
 import json
 import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from asking import get, problem, served
 from watched_runs import PLAIN, hostile_campaign, layer, opening, searched, write
 
 from move37.core.errors import ConfigError
 from move37.dashboard.server import Server
 from move37.memory.ledger import Ledger
-
-
-@contextmanager
-def served(runs: Path, host: str = "127.0.0.1", token: str | None = None) -> Iterator[Server]:
-    with Server(runs, host=host, port=0, token=token) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-def get(server: Server, path: str, method: str = "GET", **headers: str):
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=20)
-    connection.request(method, path, headers={k.replace("_", "-"): v for k, v in headers.items()})
-    reply = connection.getresponse()
-    body = reply.read()
-    connection.close()
-    return reply, body
-
-
-def problem(server: Server, path: str) -> str:
-    reply, body = get(server, path)
-    assert reply.status in {404, 503}
-    return json.loads(body)["problem"]
 
 
 @pytest.fixture
@@ -160,6 +131,21 @@ def test_a_ledger_of_a_newer_version_is_said_in_words(runs):
     database.close()
     with served(runs) as server:
         assert "newer move37" in problem(server, "/api/first/overview")
+
+
+def test_a_ledger_of_an_older_version_names_the_command_that_brings_it_up_to_date(runs):
+    """S3. The page itself migrates nothing; after the named command it shows the run."""
+    with sqlite3.connect(runs / "first/ledger.db") as database:
+        database.execute("update alembic_version set version_num = '0001'")
+    database.close()
+    with served(runs) as server:
+        assert "move37 status first" in problem(server, "/api/first/overview")
+        with sqlite3.connect(runs / "first/ledger.db") as database:
+            (revision,) = database.execute("select version_num from alembic_version").fetchone()
+            assert revision == "0001"
+            database.execute("update alembic_version set version_num = '0002'")
+        database.close()
+        assert get(server, "/api/first/overview")[0].status == 200
 
 
 def test_a_campaign_deleted_while_watched_is_said_in_words(runs):
