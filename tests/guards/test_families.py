@@ -129,6 +129,22 @@ def test_weights_go_on_with_their_own_candidate_only():
     assert not decide(other, roster()).allowed
 
 
+@pytest.mark.parametrize(
+    ("authors", "is_said"),
+    [
+        (("openai:gpt-4.1", "openai:gpt-4o"), True),
+        (("openai:gpt-4.1", "anthropic:claude-opus-4"), False),
+        (("symbolic", "symbolic"), False),
+    ],
+)
+def test_a_relatives_weights_are_refused_as_such_and_a_strangers_too(authors, is_said):
+    """F3."""
+    edge = Edge(producer="c1", consumer="c2", kind=EdgeKind.WARM_START, authors=authors)
+    decision = decide(edge, roster())
+    assert not decision.allowed
+    assert ("a relative of its author" in decision.reason) is is_said
+
+
 def test_relatedness_is_symmetric_over_the_whole_graph():
     """F1."""
     graph = shipped_families()

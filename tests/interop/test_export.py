@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from move37.arena import snapshot
@@ -27,7 +28,7 @@ from move37.arena.contract import load_mixer
 from move37.campaign.assemble import RunFolder
 from move37.campaign.settings import load_campaign, load_preset
 from move37.core.candidate import Candidate, Idea, source_id
-from move37.core.errors import ConfigError, SourceError
+from move37.core.errors import ConfigError, LedgerError, SourceError
 from move37.core.events import CampaignStarted, RootAdded, TrialFinished
 from move37.core.trial import Cost, Measurement, Outcome, Stage, Trial, TrialSpec
 from move37.interop.bundling import bundle
@@ -35,6 +36,7 @@ from move37.interop.exporting import Weights, export_candidate
 from move37.lab.laboratory import Laboratory
 from move37.lab.references import reference_candidate, reference_names, reference_source
 from move37.lab.trials import TrialRequest, run_trial
+from move37.lab.weights import Origin, stamp
 from move37.memory.artefacts import Artefacts
 from move37.memory.ledger import Ledger
 
@@ -209,6 +211,35 @@ def test_kept_weights_are_taken_as_they_are(exported, tmp_path):
     assert not found.is_anew
     name = "model.safetensors"
     assert (to / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_the_start_is_on_the_card_and_in_the_files_header(exported):
+    """E3."""
+    folder, weights, _ = exported
+    start = weights.measurement.initialisation
+    assert start
+    assert start in (folder / "README.md").read_text()
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        assert file.metadata() == {
+            "format": "pt",
+            "candidate": reference_candidate(NAME).id,
+            "initialisation": start,
+        }
+
+
+def test_weights_of_another_candidate_are_refused(exported, tmp_path):
+    """E4: though the ledger names them."""
+    _, weights, lost = exported
+    run = RunFolder(path=tmp_path / "small")
+    origin = Origin(candidate_id="another", initialisation=weights.measurement.initialisation)
+    digest = Artefacts(run.path / "artefacts").put(stamp(lost, origin))
+    candidate = reference_candidate(NAME)
+    with ledger_at(run.path, candidate) as ledger:
+        kept = replace(weights.measurement, weights=digest)
+        ledger.append(TrialFinished(index=-1, trial=replace(weights.trial, measurement=kept)))
+        with pytest.raises(LedgerError, match="are those of candidate another"):
+            export_candidate(ledger, run, candidate.id, to=tmp_path / "out", unsandboxed=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_what_was_never_trained_is_refused(tmp_path):

@@ -18,6 +18,7 @@ from move37.core.trial import Outcome
 from move37.lab import trials
 from move37.lab.probes.child import MAX_WEIGHTS, Child
 from move37.lab.session import ChildFailed, Exit
+from move37.lab.weights import count_weights
 from move37.lab.wire import PREFIX, Message, WireError, receive
 
 HUGE = 10**400
@@ -106,9 +107,9 @@ def snapshot(shape: str) -> bytes:
 def test_a_weights_file_with_sizes_that_are_none_is_no_weights_file(shape):
     """L1: also where a number is too long to be printed."""
     with pytest.raises(WireError, match="snapshot") as error:
-        trials.count_weights(snapshot(shape))
+        count_weights(snapshot(shape))
     assert len(str(error.value)) < 300
-    assert trials.count_weights(snapshot("[3, 4]")) == 12
+    assert count_weights(snapshot("[3, 4]")) == 12
 
 
 def test_a_curve_keeps_points_that_can_be_drawn():

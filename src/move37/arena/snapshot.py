@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import safetensors.torch
 import torch
 from torch import Tensor, nn
@@ -24,6 +26,21 @@ def save(model: nn.Module, optimizer: torch.optim.Optimizer) -> bytes:
                 tensors[f"{OPTIMIZER}{moment}.{name}"] = state[moment].cpu().contiguous().clone()
             tensors[OPTIMIZER + "step"] = torch.as_tensor(float(state["step"]))
     return safetensors.torch.save(tensors)
+
+
+def initialisation(model: nn.Module) -> str:
+    """Return a digest of the weights as they are now, and what built them.
+
+    Equal for one source, seed and size wherever the same torch runs on the same kind of processor:
+    other ones may draw numbers that differ in a last bit.
+    """
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        flat = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(flat.view(torch.uint8).numpy().data)
+    build = f"torch-{torch.__version__}/{torch.backends.cpu.get_cpu_capability()}"
+    return f"{digest.hexdigest()} {build.replace(' ', '-')}"
 
 
 def load_model(model: nn.Module, blob: bytes) -> dict[str, Tensor]:

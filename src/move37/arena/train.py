@@ -52,7 +52,9 @@ def serve(connection: socket.socket, request: Message) -> None:
     recipe = Recipe(**fields["recipe"])
     mixer_class = load_mixer(fields["source"])
     shape = shape.with_ffn(solve_ffn_width(mixer_class, shape, n_parameters=fields["n_parameters"]))
-    model = Backbone(mixer_class, shape, seed=fields["seed"]).to(recipe.device)
+    model = Backbone(mixer_class, shape, seed=fields["seed"])
+    initialisation = snapshot.initialisation(model)
+    model = model.to(recipe.device)
     optimizer = make_optimizer(model, recipe)
     if "snapshot" in request.blobs:
         snapshot.load(model, optimizer, request.blobs["snapshot"])
@@ -72,7 +74,11 @@ def serve(connection: socket.socket, request: Message) -> None:
         connection,
         Message(
             kind="trained",
-            fields={"ffn_width": shape.ffn_width, "curve": curve},
+            fields={
+                "ffn_width": shape.ffn_width,
+                "curve": curve,
+                "initialisation": initialisation,
+            },
             blobs={"snapshot": snapshot.save(model, optimizer)},
         ),
     )

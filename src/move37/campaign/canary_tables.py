@@ -117,4 +117,4 @@ def show_edges(ledger: Ledger, *, as_json: bool) -> None:
         word = "allowed" if allowed else "[bold red]denied[/]"
         table.add_row(kind, escape(producer), escape(consumer), word, str(n), escape(reason))
     console = Console(highlight=False)
-    console.print(table if rows else "no edge was decided: nothing flowed between models")
+    console.print(table if rows else "no edge was decided: nothing flowed")

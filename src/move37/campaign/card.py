@@ -300,6 +300,7 @@ def _artefacts(run: RunFolder, trials: Sequence[Trial]) -> list[ArtefactRow]:
             digest=digest,
             about=f"{t.spec.stage}, rung {t.spec.rung}, seed {t.spec.seed}",
             is_kept=kept.has(digest),
+            initialisation=t.measurement.initialisation,
         )
         for t in trials
         if t.measurement and DIGEST.fullmatch(digest := t.measurement.weights)

@@ -224,6 +224,8 @@ def _print_proof(console: Console, card: Card) -> None:
     for artefact in proof.artefacts:
         kept = "kept" if artefact.is_kept else "not kept: export trains anew"
         _say(console, f"weights ({artefact.about})", f"{artefact.digest} {kept}")
+        if artefact.initialisation:
+            _say(console, "  began as", artefact.initialisation)
     for command, words in proof.commands:
         console.print(f"{escape_markup(command)}", highlight=False, soft_wrap=True)
         console.print(f"    [dim]{escape_markup(words)}[/]", highlight=False, soft_wrap=True)

@@ -1,12 +1,13 @@
 """The firewall at work: every edge of a campaign is decided, and written into its ledger.
 
-Text that a model reads, and judging; training edges are decided in `campaign/dataset.py`. What is
-decided alike about one candidate is written once.
+Text that a model reads, judging, and trials that go on from weights; training edges are decided in
+`campaign/dataset.py`. What is decided alike about one candidate (and rung) is written once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from move37.core.candidate import Candidate
 from move37.core.events import (
@@ -76,6 +77,21 @@ def record_context(
         _record(team, journal, edges, EdgeKind.CONTEXT, about=about)
 
 
+def record_warm_start(
+    team: TeamConfig, journal: Journal, candidate: Candidate, *, producer: str, rung: int
+) -> Decision:
+    """Record whether a candidate may go on at a rung from the weights of a producer; return it."""
+    edge = Edge(producer=producer, consumer=candidate.id, kind=EdgeKind.WARM_START)
+    roster = Roster(team, shipped_families())
+    if producer != candidate.id:
+        known = journal.ledger.state().find(producer)
+        roster = roster_at(team, journal.ledger, journal.index)
+        edge = replace(edge, authors=(known.candidate.author if known else "", candidate.author))
+    decision = decide(edge, roster)
+    _write(journal, decision, about=candidate.id, rung=rung)
+    return decision
+
+
 def record_training(ledger: Ledger, decisions: Iterable[Decision]) -> None:
     """Record what was decided about training a student on everybody's work, each answer once."""
     for decision in decisions:
@@ -110,10 +126,10 @@ def _record(
     return decisions
 
 
-def _write(journal: Journal, decision: Decision, *, about: str) -> None:
+def _write(journal: Journal, decision: Decision, *, about: str, rung: int | None = None) -> None:
     edge = decision.edge
     same = {"producer": edge.producer, "consumer": edge.consumer, "kind": str(edge.kind)}
-    same |= {"about": about, "allowed": decision.allowed}
+    same |= {"about": about, "allowed": decision.allowed, "rung": rung}
     journal.once(
         EdgeDecided,
         lambda: EdgeDecided(
@@ -124,6 +140,7 @@ def _write(journal: Journal, decision: Decision, *, about: str) -> None:
             allowed=decision.allowed,
             reason=decision.reason,
             about=about,
+            rung=rung,
         ),
         match=same,
     )

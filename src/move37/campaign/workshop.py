@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from move37.campaign import edges, going_on
 from move37.campaign.archive import Archive
 from move37.campaign.stopping import Stopwatch
 from move37.campaign.team import Team, arm_of
@@ -208,7 +209,8 @@ class Workshop:
             )
             event = self.ledger.trial(below)
             measured = event.trial.measurement if event else None
-            if event and measured and self.artefacts.has(measured.weights):
+            is_past = self.past is not None and spec in self.past.trials
+            if event and measured and (is_past or self.artefacts.has(measured.weights)):
                 return event.trial
         return None
 
@@ -227,9 +229,20 @@ class Workshop:
             if self.watch.is_stopped:
                 raise Stopped("stopped before a trial")
             if self.past and (known := self.past.trials.get(spec)):
+                if first is not None:
+                    edges.record_warm_start(
+                        self.config.team,
+                        journal,
+                        candidate,
+                        producer=first.spec.candidate_id,
+                        rung=spec.rung,
+                    )
                 return TrialFinished(index=journal.index, trial=known)
             if journal.index != CAMPAIGN and not self.watch.may_go_on():
                 raise OutOfBudget(f"no time left for {spec}")
+            snapshot = first and going_on.snapshot_of(
+                self.config.team, journal, self.artefacts, candidate, spec, below=first
+            )
             journal.record(TrialStarted(index=journal.index, spec=spec))
             request = TrialRequest(
                 spec=spec,
@@ -237,7 +250,8 @@ class Workshop:
                 preset=preset or self.preset,
                 secret=self.secret,
                 first_step=self.preset.rungs[first.spec.rung].steps if first else 0,
-                snapshot=self._snapshot(first),
+                snapshot=snapshot,
+                initialisation=going_on.recorded_start(first),
             )
             with self.stoppable():
                 result = run_trial(self.laboratory, request, cut=cut)
@@ -247,11 +261,6 @@ class Workshop:
             return TrialFinished(index=journal.index, trial=trial)
 
         return journal.once(TrialFinished, run, match=spec).trial
-
-    def _snapshot(self, trial: Trial | None) -> bytes | None:
-        if trial is None or trial.measurement is None:
-            return None
-        return self.artefacts.get(trial.measurement.weights)
 
     def _kept(self, trial: Trial, snapshot: bytes) -> Trial:
         """Store the weights and write their digest into the trial."""

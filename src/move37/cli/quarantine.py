@@ -46,7 +46,7 @@ def quarantine(
 
 @guards_app.command()
 def edges(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
-    """Show what the firewall decided in a run: judging, text in a context, training data.
+    """Show what the firewall decided in a run: judging, text in a context, weights, training data.
 
     Example: move37 guards edges first
     """

@@ -35,6 +35,8 @@ class EdgeDecided:
     reason: str
     about: str = ""
     """The candidate that it is about."""
+    rung: int | None = None
+    """Of a warm start: the rung that goes on from weights. Producer and consumer are candidates."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -83,6 +83,9 @@ class Measurement:
     cost: Cost
     weights: str = ""
     """Digest of the snapshot artefact (weights and optimiser) the scores belong to."""
+    initialisation: str = ""
+    """Digest of the weights before the first step, and what built them, as the child declares it:
+    provenance, no proof. Empty in ledgers of versions that did not ask."""
     curve: tuple[tuple[int, float], ...] = ()
     """(step, training loss) as printed by the child: for pictures, never for claims."""
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from move37.core.team import TeamConfig
 from move37.guards.families import NOT_MODELS, Families, Line, Roster, shipped_families
+from move37.guards.firewall import EdgeKind
 
 Row = Mapping[str, Any]
 View = dict[str, Any]
@@ -86,9 +87,9 @@ def _flows(edges: Sequence[Row]) -> list[View]:
     counts: Counter[tuple[str, str, str, bool, str]] = Counter()
     for row in edges:
         body = row["body"]
-        counts[
-            body["producer"], body["consumer"], body["kind"], body["allowed"], body["reason"]
-        ] += 1
+        is_own = body["kind"] == EdgeKind.WARM_START and body["allowed"]
+        ends = ("a candidate", "itself") if is_own else (body["producer"], body["consumer"])
+        counts[*ends, body["kind"], body["allowed"], body["reason"]] += 1
     return [
         {"producer": producer, "consumer": consumer, "kind": kind, "allowed": allowed,
          "reason": reason, "n": n}

@@ -37,6 +37,8 @@ class Edge:
     producer: str
     consumer: str
     kind: EdgeKind
+    authors: tuple[str, str] = ("", "")
+    """Of a warm start: who wrote the producer, and who the consumer."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,7 +54,8 @@ def decide(edge: Edge, roster: Roster) -> Decision:
     """Return whether an edge is allowed. Every edge of move37 is decided here.
 
     For a warm start, producer and consumer are candidates' ids: trained weights may be gone on
-    with by the candidate that they belong to, and by nobody else.
+    with by the candidate that they belong to, and by nobody else, whoever wrote the two; the reason
+    says if their authors are relatives.
     """
     allowed, reason = _answer(edge, roster)
     return Decision(edge=edge, allowed=allowed, reason=reason)
@@ -62,7 +65,9 @@ def _answer(edge: Edge, roster: Roster) -> tuple[bool, str]:
     if edge.kind is EdgeKind.WARM_START:
         if edge.producer == edge.consumer:
             return True, "its own weights of an earlier rung"
-        return False, "weights of another candidate: its traits would come"
+        relation = roster.relation(*edge.authors)
+        kin = f", by a relative of its author ({relation.reason})" if relation.related else ""
+        return False, f"weights of another candidate{kin}: its traits would come"
     if edge.kind is EdgeKind.CONTEXT:
         beside = "; its author is quarantined" if roster.quarantine(edge.producer) else ""
         return True, f"text in a context, with its provenance{beside}"

@@ -116,6 +116,8 @@ class ArtefactRow:
     about: str
     """Which training's weights."""
     is_kept: bool
+    initialisation: str
+    """Digest of the weights before the first step, as declared; empty where nobody asked."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

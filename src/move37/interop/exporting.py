@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from move37 import __version__
 from move37.campaign.assemble import RunFolder
 from move37.campaign.folder import stored_config
+from move37.campaign.going_on import own_weights, recorded_start
 from move37.campaign.lookup import find_entry
 from move37.core.config import Preset
 from move37.core.errors import ConfigError, LedgerError, ReportError
@@ -28,6 +29,7 @@ from move37.interop.bundling import bundle
 from move37.lab.laboratory import Laboratory
 from move37.lab.tasks import VOCAB_SIZE
 from move37.lab.trials import TrialRequest, run_trial
+from move37.lab.weights import origin_of, stamp
 from move37.memory.artefacts import Artefacts
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry
@@ -98,6 +100,7 @@ def find_weights(
 
     Raises:
         ConfigError: no training of it was ever completed.
+        LedgerError: the kept weights are not those that the ledger names.
     """
     trials = _telling(ledger.state().trials.get(entry.id, []))
     if not trials:
@@ -106,16 +109,18 @@ def find_weights(
     for trial in trials:
         measured = trial.measurement
         if measured and measured.weights and artefacts.has(measured.weights):
-            blob = artefacts.get(measured.weights)
+            blob = own_weights(artefacts, trial)
             return Weights(blob=blob, trial=trial, measurement=measured, is_anew=False)
-    spec = trials[0].spec
-    if spec.stage is Stage.VERIFY:
-        spec = next((t.spec for t in trials if t.spec.stage is not Stage.VERIFY), spec)
+    known = next((t for t in trials if t.spec.stage is not Stage.VERIFY), trials[0])
     with Laboratory(unsandboxed=unsandboxed, device=preset.training.device) as laboratory:
         result = run_trial(
             laboratory,
             TrialRequest(
-                spec=spec, source=entry.candidate.source, preset=preset, secret=run.secret()
+                spec=known.spec,
+                source=entry.candidate.source,
+                preset=preset,
+                secret=run.secret(),
+                initialisation=recorded_start(known),
             ),
         )
     if result.trial.outcome is not Outcome.COMPLETED or result.trial.measurement is None:
@@ -134,6 +139,8 @@ def find_weights(
 def for_transformers(blob: bytes) -> bytes:
     """Return the model's part of a snapshot as transformers reads it: no optimiser, own names.
 
+    Whose weights they are and how they began stays in the header.
+
     Raises:
         LedgerError: the snapshot is not safetensors.
     """
@@ -145,7 +152,9 @@ def for_transformers(blob: bytes) -> bytes:
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise LedgerError(f"the kept weights are no safetensors file: {error}") from error
     model = {k.removeprefix(PREFIX): v for k, v in tensors.items() if k.startswith(PREFIX)}
-    return save(model, metadata={"format": "pt"})
+    plain = save(model, metadata={"format": "pt"})
+    origin = origin_of(blob)
+    return stamp(plain, origin, format="pt") if origin else plain
 
 
 def _telling(trials: list[Trial]) -> list[Trial]:

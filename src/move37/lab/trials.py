@@ -8,11 +8,9 @@ itself (its loss curve) is kept for pictures.
 from __future__ import annotations
 
 import hashlib
-import json
 import math
-import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,13 +23,17 @@ from move37.lab.recent import RecentArrays
 from move37.lab.scorer import score
 from move37.lab.session import ChildFailed, Exit, Session
 from move37.lab.tasks import VOCAB_SIZE
+from move37.lab.weights import (
+    INITIALISATION,
+    MAX_SIZE,
+    Origin,
+    began_alike,
+    count_weights,
+    stamp,
+)
 from move37.lab.wire import Message, WireError
 
 SIZE_TOLERANCE = 0.01
-MAX_SIZE = 2**40
-"""Of any number of weights, width or step a child may speak of."""
-MAX_AXES = 16
-MAX_HEADER_BYTES = 16 * 2**20
 SCORING_SECONDS = 60.0  # assumed: scoring 64 windows a task takes well under a second of work
 MEGABYTE = 2**20
 MAX_TRIES = 3  # assumed: a candidate that kills itself costs three trials, not the campaign
@@ -54,6 +56,8 @@ class TrialRequest:
     first_step: int = 0
     snapshot: bytes | None = None
     """Where to go on from; None at step 0."""
+    initialisation: str = ""
+    """How this training began, as declared when it did; empty: not known."""
 
     @property
     def last_step(self) -> int:
@@ -80,6 +84,7 @@ class _Trained:
     snapshot: bytes
     ffn_width: int
     curve: tuple[tuple[int, float], ...]
+    initialisation: str
     exit: Exit
 
 
@@ -120,6 +125,7 @@ def _try_trial(
 def _train_and_score(laboratory: Laboratory, request: TrialRequest, cut: Cut | None) -> TrialResult:
     trained = _train(laboratory, request, cut)
     cost = _cost(request, trained)
+    trained = _with_origin(request, trained)
     if problem := _size_problem(cost.n_parameters, request.preset.model.n_parameters):
         return _failed(request, Outcome.FORGED, problem, cost)
     result = score(
@@ -138,7 +144,12 @@ def _train_and_score(laboratory: Laboratory, request: TrialRequest, cut: Cut | N
     )
     if result.outcome is not Outcome.COMPLETED:
         return _failed(request, result.outcome, result.reason, cost)
-    measurement = Measurement(scores=result.scores, cost=cost, curve=trained.curve)
+    measurement = Measurement(
+        scores=result.scores,
+        cost=cost,
+        curve=trained.curve,
+        initialisation=trained.initialisation,
+    )
     trial = Trial(spec=request.spec, outcome=Outcome.COMPLETED, measurement=measurement)
     return TrialResult(trial=trial, snapshot=trained.snapshot)
 
@@ -175,8 +186,7 @@ def _train(laboratory: Laboratory, request: TrialRequest, cut: Cut | None) -> _T
                 outcome, reason = end
                 raise ChildFailed(outcome, reason, session.close())
             reply = session.listen(preset.trial_seconds)
-        ffn_width, curve, snapshot = _read_trained(reply, session)
-        return _Trained(snapshot=snapshot, ffn_width=ffn_width, curve=curve, exit=session.close())
+        return _read_trained(reply, session)
 
 
 def _training_arrays(request: TrialRequest) -> tuple[np.ndarray, ...]:
@@ -190,18 +200,49 @@ def _training_arrays(request: TrialRequest) -> tuple[np.ndarray, ...]:
     )
 
 
-def _read_trained(reply: Message, session: Session) -> tuple[int, tuple, bytes]:
+def _read_trained(reply: Message, session: Session) -> _Trained:
     """Take the reply apart; anything else than an honest trainer's reply is a forgery."""
     match reply:
         case Message(
             kind="trained",
-            fields={"ffn_width": int(ffn_width), "curve": list(raw_curve)},
+            fields={
+                "ffn_width": int(ffn_width),
+                "curve": list(raw_curve),
+                "initialisation": str(initialisation),
+            },
             blobs={"snapshot": bytes(snapshot)},
-        ) if 0 < ffn_width <= MAX_SIZE:
-            return ffn_width, _curve(raw_curve), snapshot
+        ) if 0 < ffn_width <= MAX_SIZE and INITIALISATION.fullmatch(initialisation):
+            return _Trained(
+                snapshot=snapshot,
+                ffn_width=ffn_width,
+                curve=_curve(raw_curve),
+                initialisation=initialisation,
+                exit=session.close(),
+            )
     raise ChildFailed(
         Outcome.FORGED, f"expected the reply 'trained', got {reply.kind!r:.80}", session.close()
     )
+
+
+def _with_origin(request: TrialRequest, trained: _Trained) -> _Trained:
+    """Write whose weights they are into the file; what goes on must have begun where it says."""
+    if not began_alike(request.initialisation, trained.initialisation):
+        raise ChildFailed(
+            Outcome.CRASHED,
+            f"the initial weights are {trained.initialisation:.12}, at the rung below they were "
+            f"{request.initialisation:.12}: one source and seed must give one start; draw initial "
+            "weights from torch's generator only",
+            trained.exit,
+        )
+    origin = Origin(
+        candidate_id=request.spec.candidate_id,
+        initialisation=request.initialisation or trained.initialisation,
+    )
+    try:
+        snapshot = stamp(trained.snapshot, origin)
+    except WireError as error:
+        raise ChildFailed(Outcome.FORGED, str(error), trained.exit) from error
+    return replace(trained, snapshot=snapshot, initialisation=origin.initialisation)
 
 
 def _progress(
@@ -258,32 +299,6 @@ def _cut_secret(request: TrialRequest) -> bytes:
 def _shape(preset: Preset) -> dict[str, int]:
     shape = preset.model.model_dump(exclude={"n_parameters"})
     return {**shape, "vocab_size": VOCAB_SIZE}
-
-
-def count_weights(snapshot: bytes) -> int:
-    """Count the numbers under `model.` in a safetensors blob, from its header alone.
-
-    Raises:
-        WireError: the blob is not safetensors.
-    """
-    try:
-        (n_header,) = struct.unpack_from("<Q", snapshot)
-        if n_header > MAX_HEADER_BYTES:
-            raise WireError(f"snapshot announces a header of {n_header} bytes")
-        header = json.loads(snapshot[8 : 8 + n_header])
-        shapes = [entry["shape"] for name, entry in header.items() if name.startswith("model.")]
-        if not all(len(shape) <= MAX_AXES and all(map(_is_size, shape)) for shape in shapes):
-            raise WireError("snapshot has tensors whose sizes are no whole numbers")
-        n_weights = sum(math.prod(shape) for shape in shapes)
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise WireError(f"snapshot is not a safetensors file: {error}") from error
-    if n_weights > MAX_SIZE:
-        raise WireError(f"snapshot claims to hold more than {MAX_SIZE} numbers")
-    return n_weights
-
-
-def _is_size(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_SIZE
 
 
 def _size_problem(n_parameters: int, target: int) -> str:
