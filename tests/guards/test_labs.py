@@ -16,11 +16,13 @@ import pytest
 from rich.console import Console
 
 from move37.campaign.guard_tables import (
+    plot_inverse_scaling,
     plot_subliminal,
     print_inverse_scaling,
     print_subliminal,
 )
-from move37.guards.labs import inverse_scaling, subliminal
+from move37.guards.inverse_lab import Found, inverse_scaling
+from move37.guards.labs import subliminal
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +70,48 @@ def test_the_labs_print_and_draw(found, tmp_path: Path):
     assert (tmp_path / "defect.png").stat().st_size > 1000
 
 
-def test_the_inverse_scaling_lab_separates_falling_from_flat():
+@pytest.fixture(scope="module")
+def figures() -> Found:
+    return inverse_scaling(seed=0, n_sweeps=100, n_runs=3)
+
+
+def test_the_inverse_scaling_lab_separates_falling_from_flat(figures):
+    """L4: in a sweep and in a watch, more surely with more of them."""
+    rows = {row.truth: row for row in figures.findings}
+    assert rows["flat .80"].trend[50] <= 0.15
+    falling = rows["falling .90 to .70"]
+    assert falling.trend[10] < falling.trend[50]
+    assert falling.trend[50] >= 0.8
+    assert falling.alarms[50] < falling.alarms[300]
+    assert falling.alarms[300] >= 0.9
+    assert rows["flat .80"].alarms[300] <= 0.06
+
+
+def test_comparing_items_with_themselves_finds_more_than_the_published_rules(figures):
+    """L4: at the sizes of guards.md, and no more than its level where nothing falls."""
+    for row in figures.findings:
+        if row.truth in ("falling .90 to .70", "falling .99 to .85"):
+            ours = row.compared["move37"][50]
+            assert all(ours >= shares[50] for shares in row.compared.values())
+            assert ours >= row.compared["Spearman of means (their code)"][50] + 0.15
+
+
+def test_always_most_pays_where_thinking_harms_and_changing_truths_are_met(figures):
     """L4."""
-    rows = {row.truth: row for row in inverse_scaling(seed=0, n_sweeps=60, n_runs=1)}
-    assert rows["flat .80"].trend <= 0.15
-    assert rows["falling .90 to .70"].trend >= 0.8
-    assert rows["falling .90 to .70"].alarms >= 0.9
-    console = Console(record=True, width=120)
-    print_inverse_scaling(list(rows.values()), console)
-    assert "cliff at the end" in console.export_text()
+    rows = {row.truth: row for row in figures.choosing}
+    assert rows["falling .90 to .70"].regret["always most"].mean == pytest.approx(0.25)
+    assert rows["falling .90 to .70"].regret["move37"].mean <= 0.1
+    for truth in ("rise, then fall", "fall, then rise"):
+        assert rows[truth].n_steps == 400
+        assert rows[truth].regret["always most"].mean == pytest.approx(0.125)
+        assert rows[truth].regret["move37"].mean < 0.125
+
+
+def test_the_inverse_scaling_lab_prints_and_draws(figures, tmp_path: Path):
+    console = Console(record=True, width=160)
+    print_inverse_scaling(figures, console)
+    plot_inverse_scaling(figures, tmp_path / "curves.svg")
+    said = console.export_text()
+    assert said.count("cliff at the end") == 4
+    assert "rise, then fall" in said
+    assert (tmp_path / "curves.svg").stat().st_size > 1000

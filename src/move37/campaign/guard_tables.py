@@ -13,7 +13,7 @@ from rich.table import Table
 
 from move37.core.team import TeamConfig
 from move37.guards.families import Families, diversity_of
-from move37.guards.labs import Row
+from move37.guards.inverse_lab import Found
 
 
 def print_families(families: Families, team: TeamConfig | None, console: Console) -> None:
@@ -33,28 +33,77 @@ def print_families(families: Families, team: TeamConfig | None, console: Console
             console.print(f"  related to each other: {escape(', '.join(group))}")
 
 
-def print_inverse_scaling(rows: list[Row], console: Console) -> None:
+def print_inverse_scaling(found: Found, console: Console) -> None:
     """Print what the guards find for scripted solvers."""
-    table = Table(
-        box=SIMPLE_HEAD,
-        title="Scripted solvers, five efforts: what is found at 5 %",
-        caption="trend, shape: of sweeps with 50 probes; alarm: of watches over 300 pairs, lowest "
-        "against highest effort; regret: accuracy a step, over 200 steps",
+    _print_sweeps(found, console)
+    _print_watches(found, console)
+    _print_rules(found, console)
+    _print_regret(found, console)
+
+
+def _print_sweeps(found: Found, console: Console) -> None:
+    sizes = list(found.findings[0].trend)
+    table = _figures(
+        "Trend test: share of sweeps over five efforts in which a fall is found, at 5 %",
+        [*(f"{n} probes" for n in sizes), f"shape, {sizes[-1]}"],
+        f"{found.n_sweeps} sweeps, {found.n_shapes} for the shape test; flat and rising: false",
     )
-    table.add_column("truth")
-    for name in ("trend", "shape", "alarm", "median pair", "regret", "always most"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        shares = [f"{share:.2f}" for share in (row.trend, row.shape, row.alarms)]
-        when = str(row.median_pair) if row.alarms >= 0.5 else "-"
-        table.add_row(
-            row.truth,
-            *shares,
-            when,
-            f"{row.regret:.3f} ± {row.regret_error:.3f}",
-            f"{row.regret_max:.3f}",
-        )
+    for row in found.findings:
+        table.add_row(row.truth, *_shares(row.trend), f"{row.shape:.2f}")
     console.print(table)
+
+
+def _print_watches(found: Found, console: Console) -> None:
+    table = _figures(
+        "Watch of a campaign: share that has rung, lowest against highest effort",
+        [*(f"{n} pairs" for n in found.findings[0].alarms), "median pair"],
+        f"{found.n_watches} watches, looked at after every pair; a bound of 5 % on false alarms",
+    )
+    for row in found.findings:
+        when = "-" if row.median_pair is None else str(row.median_pair)
+        table.add_row(row.truth, *(f"{share:.3f}" for share in row.alarms.values()), when)
+    console.print(table)
+
+
+def _print_rules(found: Found, console: Console) -> None:
+    names = list(found.findings[0].compared)
+    sizes = ", ".join(map(str, found.findings[0].compared[names[0]]))
+    table = _figures(
+        f"Beside published rules: share of sweeps found falling, with {sizes} probes",
+        names,
+        "rules of arXiv 2507.14417 and of its code, and the slope that ignores which item is which",
+    )
+    for row in found.findings:
+        table.add_row(row.truth, *(" ".join(_shares(row.compared[name])) for name in names))
+    console.print(table)
+
+
+def _print_regret(found: Found, console: Console) -> None:
+    names = list(found.choosing[0].regret)
+    table = _figures(
+        "Choosing effort: accuracy lost a step against the best effort of the time",
+        ["steps", *names],
+        f"mean and standard error of {found.n_runs} runs; the highest effort costs 5 points",
+    )
+    for row in found.choosing:
+        cells = [
+            f"{loss.mean:.3f}" + (f" ± {loss.standard_error:.3f}" if loss.standard_error else "")
+            for loss in row.regret.values()
+        ]
+        table.add_row(row.truth, str(row.n_steps), *cells)
+    console.print(table)
+
+
+def _figures(title: str, columns: list[str], caption: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, title=title, caption=caption)
+    table.add_column("truth")
+    for name in columns:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _shares(found: dict[int, float]) -> list[str]:
+    return [f"{share:.2f}" for share in found.values()]
 
 
 def print_subliminal(found: dict[str, Any], console: Console) -> None:
@@ -81,18 +130,18 @@ def spread(rates: list[float]) -> str:
     return f"{statistics.mean(rates):.3f} ± {half:.3f}"
 
 
-def plot_inverse_scaling(rows: list[Row], file: Path) -> None:
+def plot_inverse_scaling(found: Found, file: Path) -> None:
     """Draw the solvers' curves, named with the share of sweeps in which a fall is found."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="constrained")
     axes = figure.add_subplot()
-    for row in rows:
-        axes.plot(
-            range(len(row.curve)), row.curve, marker="o", label=f"{row.truth}: {row.trend:.2f}"
-        )
+    n_items = max(found.findings[0].trend)
+    for row in found.findings:
+        name = f"{row.truth}: {row.trend[n_items]:.2f}"
+        axes.plot(range(len(row.curve)), row.curve, marker="o", label=name)
     axes.set(xlabel="effort (doublings)", ylabel="accuracy", ylim=(0, 1))
-    axes.legend(fontsize=7, title="fall found in 50 probes")
+    axes.legend(fontsize=7, title=f"fall found in {n_items} probes")
     figure.savefig(file)
 
 

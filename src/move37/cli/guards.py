@@ -70,16 +70,16 @@ def lab(
     from rich.console import Console
 
     from move37.campaign import guard_tables
-    from move37.guards import labs
+    from move37.guards import inverse_lab, labs
 
     if name is LabName.INVERSE_SCALING:
-        rows = labs.inverse_scaling(seed=seed)
+        figures = inverse_lab.inverse_scaling(seed=seed)
         if plot:
-            guard_tables.plot_inverse_scaling(rows, plot)
+            guard_tables.plot_inverse_scaling(figures, plot)
         if as_json:
-            typer.echo(json.dumps([asdict(row) for row in rows]))
+            typer.echo(json.dumps(asdict(figures)))
         else:
-            guard_tables.print_inverse_scaling(rows, Console())
+            guard_tables.print_inverse_scaling(figures, Console())
         return
     found = labs.subliminal(n_seeds=seeds)
     if plot:
