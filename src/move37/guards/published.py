@@ -10,7 +10,6 @@ from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from move37.guards.trend import Array, centred
 
@@ -40,7 +39,8 @@ def ranks_fall(outcomes_NL: Array) -> bool:
     mean_L = outcomes_NL.mean(axis=0)
     if len(mean_L) != 5:
         raise ValueError(f"the critical value is that of 5 efforts, got {len(mean_L)}")
-    ranks_L = rankdata(mean_L) - 3.0
+    more_LL = np.sign(mean_L[:, None] - mean_L[None])
+    ranks_L = more_LL.sum(axis=1) / 2  # equal ones share the mean of their ranks
     spread = float((ranks_L**2).sum()) ** 0.5
     if spread == 0:
         return False
