@@ -6,11 +6,16 @@ V3  The verdict is in the ledger once, and in the report with its table.
 V4  It goes on where it was, and nothing is trained twice.
 V5  Only what was in the gallery is verified.
 V6  The search learns nothing from it, and the campaign's budget does not pay for it.
+V7  An export has the weights of the verified run, and the shape that goes with them.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -29,6 +34,7 @@ from move37.core.claims import Verdict, VerdictKind
 from move37.core.errors import ConfigError, UnknownName
 from move37.core.events import SessionClosed, SessionOpened, TrialFinished, VerdictReached
 from move37.core.trial import Cost, Measurement, Outcome, Stage, TaskScore, Trial, TrialSpec
+from move37.interop.exporting import export_candidate
 from move37.memory.ledger import Ledger
 from move37.memory.tally import Tally
 
@@ -237,6 +243,25 @@ class TestVerified:
         assert used_before(events) == used_before(events[:first])
         assert len(searched) < len(events)
         assert [e.reason for _, e in events if isinstance(e, SessionClosed)][-1] == "verified"
+
+
+def test_an_export_is_the_verified_model_at_its_larger_size(verified, tmp_path):
+    """V7."""
+    folder, id_ = verified
+    run = RunFolder(path=folder)
+    with Ledger.open(folder / "ledger.db") as ledger:
+        to, weights = export_candidate(ledger, run, id_, to=tmp_path / "out", unsandboxed=False)
+    assert weights.trial.spec.stage is Stage.VERIFY
+    assert not weights.is_anew
+    config = json.loads((to / "config.json").read_text())
+    shape = Larger(base=load_preset("tiny")).preset(weights.trial.spec.rung).model
+    assert (config["hidden_size"], config["num_attention_heads"]) == (shape.d_model, shape.n_heads)
+    assert f"{shape.n_layers} layers of width {shape.d_model}" in (to / "README.md").read_text()
+    done = subprocess.run(
+        [sys.executable, "self_test.py"], cwd=to, capture_output=True, text=True, check=False,
+        env=os.environ | {"HF_HOME": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_only_what_was_in_the_gallery_is_verified(finished_ledger):

@@ -19,6 +19,7 @@ from move37 import __version__
 from move37.campaign.assemble import RunFolder
 from move37.campaign.folder import stored_config
 from move37.campaign.going_on import own_weights, recorded_start
+from move37.campaign.larger import Larger
 from move37.campaign.lookup import find_entry
 from move37.core.config import Preset
 from move37.core.errors import ConfigError, LedgerError, ReportError
@@ -76,7 +77,8 @@ def export_candidate(
         entry.candidate.source, title=entry.candidate.idea.name, candidate_id=entry.id
     )
     weights = find_weights(ledger, run, entry, preset, unsandboxed=unsandboxed)
-    files = _files(ledger, entry, preset, weights, one_file.text, one_file.needs)
+    trained = _preset_of(weights.trial, preset)
+    files = _files(ledger, entry, trained, weights, one_file.text, one_file.needs)
     draft = folder.with_name(f".{folder.name}.new")
     try:
         shutil.rmtree(draft, ignore_errors=True)
@@ -160,6 +162,12 @@ def for_transformers(blob: bytes) -> bytes:
 def _telling(trials: list[Trial]) -> list[Trial]:
     completed = [t for t in trials if t.measurement]
     return sorted(completed, key=lambda t: (STAGES.index(t.spec.stage), -t.spec.rung))
+
+
+def _preset_of(trial: Trial, preset: Preset) -> Preset:
+    """Return what a trial was run with: a verification trains a larger model."""
+    spec = trial.spec
+    return Larger(base=preset).preset(spec.rung) if spec.stage is Stage.VERIFY else preset
 
 
 def _preset(ledger: Ledger) -> Preset:
