@@ -124,8 +124,8 @@ def test_the_terminals_tree_names_the_other_parent(forest, state):
 
 def moved(run: Path, to: Path, url: str) -> RunFolder:
     """The same run with its ledger on PostgreSQL."""
-    folder = RunFolder(path=to)
-    folder.keep_url(url)
+    folder = RunFolder(path=to).at(url)
+    folder.keep_url()
     shutil.copy(run / "secret", to)
     shutil.copytree(run / "artefacts", to / "artefacts")
     with Ledger.open(run / "ledger.db") as ledger, folder.open_ledger(create=True) as there:

@@ -4,6 +4,7 @@ D1  The work is shared: no trial, proposal or verdict twice, and the result is t
 D2  A driver that dies leaves its work to the others.
 D3  Whoever was only slow drops what another has taken over.
 D4  One budget for all.
+D5  A run keeps the place of its ledger once it was begun there, and no other place.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import pytest
 from conftest import run_tiny, tiny
 from crashes import family, orphans
 
+from move37.campaign.assemble import open_workshop
+from move37.campaign.commands import estimate_campaign, settle
 from move37.campaign.folder import RunFolder
 from move37.campaign.stopping import used_together
 from move37.core.config import CampaignConfig
@@ -77,7 +80,7 @@ def result(ledger: Ledger) -> dict:
 
 
 def shared_folder(alone: Path, folder: Path, url: str) -> Path:
-    RunFolder(path=folder).keep_url(url)
+    RunFolder(path=folder).at(url).keep_url()
     (folder / "secret").write_bytes((alone / "secret").read_bytes())
     return folder
 
@@ -268,10 +271,37 @@ def test_a_folder_with_another_secret_is_refused(alone, tmp_path, postgres):
 
 
 def test_a_run_keeps_its_place(tmp_path):
+    """D5."""
     folder = RunFolder(path=tmp_path / "first")
-    folder.keep_url("postgresql://me:hunter2@localhost/a")
+    folder.at("postgresql://me:hunter2@localhost/a").keep_url()
     assert (folder.path / "database").stat().st_mode & 0o077 == 0
-    folder.keep_url("postgresql://me:hunter2@localhost/a")
+    assert folder.at("postgresql://me:hunter2@localhost/a").url == folder.url
     with pytest.raises(ConfigError, match="has its ledger elsewhere") as caught:
-        folder.keep_url("postgresql://me:hunter2@localhost/b")
+        folder.at("postgresql://me:hunter2@localhost/b")
     assert "hunter2" not in str(caught.value)
+    assert str(folder.path / "database") in str(caught.value)
+
+
+def test_a_mistyped_place_is_not_kept_and_a_right_one_is_once_the_run_began(
+    tmp_path, postgres, capsys
+):
+    """D5: neither by a start that fails nor by a dry run."""
+    asked = {"name": "first", "preset": "tiny"}
+    wrong = {**asked, "database": "postgresql://me@127.0.0.1:1/x?connect_timeout=2"}
+    for start in (
+        lambda: settle(None, wrong, runs=tmp_path),
+        lambda: estimate_campaign(None, wrong, runs=tmp_path, as_json=False),
+    ):
+        with pytest.raises(LedgerError, match="cannot be reached"):
+            start()
+        assert not (tmp_path / "first").exists()
+    right = {**asked, "database": postgres()}
+    estimate_campaign(None, right, runs=tmp_path, as_json=False)
+    assert "nothing to pay" in capsys.readouterr().out
+    assert not (tmp_path / "first").exists()
+    config, folder = settle(None, right, runs=tmp_path)
+    assert not folder.exists
+    with open_workshop(config, folder):
+        assert RunFolder(path=tmp_path / "first").url == right["database"]
+    _, again = settle(None, asked, runs=tmp_path)
+    assert again.is_begun()

@@ -45,8 +45,8 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             warnings.simplefilter("ignore")  # it looks for XDG_RUNTIME_DIR
             server = pgserver.get_server(Path(base) / "data", cleanup_mode="delete")
         try:
-            there = RunFolder(path=folder / "there")
-            there.keep_url(server.get_uri())
+            there = RunFolder(path=folder / "there").at(server.get_uri())
+            there.keep_url()
             with there.open_ledger(create=True) as ledger:
                 ledger.append(*hostile_campaign())
             write(folder / "here", hostile_campaign())

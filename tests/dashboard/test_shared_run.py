@@ -21,7 +21,7 @@ pytest_plugins = ("move37.testing.postgres",)
 def shared(tmp_path: Path, postgres) -> tuple[Path, str]:
     """The folder of all runs, with `shared` in PostgreSQL and `first` in a file; and the URL."""
     url = postgres()
-    RunFolder(path=tmp_path / "shared").keep_url(url)
+    RunFolder(path=tmp_path / "shared").at(url).keep_url()
     with Ledger.open(url, create=True, campaign="shared") as ledger:
         ledger.append(*hostile_campaign())
     write(tmp_path / "first", hostile_campaign())

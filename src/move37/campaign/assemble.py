@@ -122,6 +122,7 @@ def open_workshop(
             driver=driver,
         )
         _begin(workshop, sandboxed=not unsandboxed, purpose=purpose)
+        folder.keep_url()
         with contextlib.closing(desk) if desk else contextlib.nullcontext():
             yield workshop
 

@@ -139,7 +139,7 @@ def settle(
     asked = load_campaign(file, overrides)
     folder = RunFolder(path=runs / asked.name)
     if asked.database:
-        folder.keep_url(asked.database)
+        folder = folder.at(asked.database)
     if not folder.is_begun():
         return asked, folder
     with folder.open_ledger() as ledger:

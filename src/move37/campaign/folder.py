@@ -19,16 +19,21 @@ from move37.memory.ledger import Ledger
 
 SECRET_BYTES = 32
 LEDGER = "ledger.db"
+DATABASE = "database"
+"""File that holds the URL of a ledger that is elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFolder:
     """Where one campaign lives: ledger, artefacts, secret, report.
 
-    With a database URL the ledger is there, under the folder's name, and the folder keeps the URL.
+    With a database URL the ledger is there, under the folder's name, and the folder keeps the URL
+    from the moment a campaign was begun: a mistyped one is not kept.
     """
 
     path: Path
+    database: str | None = None
+    """URL that was asked for; `keep_url` writes it down once a campaign was begun there."""
     _begun: list[bool] = field(default_factory=list, repr=False, compare=False)
     """Filled once it is known that a campaign was begun here: that never changes."""
 
@@ -39,39 +44,55 @@ class RunFolder:
 
     @property
     def url(self) -> str | None:
-        """The database's URL, where it is not a file of this folder.
+        """The database's URL, where it is not a file of this folder: the kept or the asked one.
 
         Raises:
-            LedgerError: it cannot be read.
+            LedgerError: the file that keeps it cannot be read.
         """
-        file = self.path / "database"
+        file = self.path / DATABASE
         try:
-            return file.read_text("utf-8").strip() if file.exists() else None
+            return file.read_text("utf-8").strip() if file.exists() else self.database
         except (OSError, UnicodeDecodeError) as error:
             raise LedgerError(f"{file}, which says where the ledger is, does not read") from error
 
-    def keep_url(self, url: str) -> None:
+    def at(self, url: str) -> RunFolder:
+        """Return this folder with its ledger at a URL; nothing is written.
+
+        Raises:
+            ConfigError: this run has its ledger elsewhere; says which file says so.
+            LedgerError: the file that keeps the URL cannot be read.
+        """
+        if self.ledger.exists():
+            raise ConfigError(
+                f"run {self.path.name!r} has its ledger in {self.ledger}, not in a database; leave "
+                "the database out to go on, or choose another --name"
+            )
+        if (self.url or url) != url:
+            raise ConfigError(
+                f"run {self.path.name!r} has its ledger elsewhere already: {self.path / DATABASE} "
+                "holds another URL; leave the database out to go on there, choose another --name, "
+                "or change that file if the ledger has moved"
+            )
+        return RunFolder(path=self.path, database=url)
+
+    def keep_url(self) -> None:
         """Remember where the ledger is; only the owner may read the file, it may hold a password.
 
         Raises:
-            ConfigError: this run has its ledger elsewhere.
             LedgerError: the folder cannot be written.
         """
-        if (self.url or url) != url or self.ledger.exists():
-            raise ConfigError(
-                f"run {self.path.name!r} has its ledger elsewhere already; leave the database out "
-                "to go on, or choose another --name"
-            )
+        if self.database is None:
+            return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            _publish(self.path / "database", url.encode())
+            _publish(self.path / DATABASE, self.database.encode())
         except OSError as error:
             raise LedgerError(f"the run's folder {self.path} cannot be used: {error}") from error
 
     @property
     def exists(self) -> bool:
         """Whether a ledger was made here, or is known to be elsewhere."""
-        return self.ledger.exists() or (self.path / "database").exists()
+        return self.ledger.exists() or (self.path / DATABASE).exists()
 
     def open_ledger(self, *, create: bool = False) -> Ledger:
         """Open the ledger.
@@ -91,7 +112,7 @@ class RunFolder:
         """
         if self._begun:
             return True
-        if not self.exists:
+        if not self.exists and self.database is None:
             return False
         with self.open_ledger(create=True) as ledger:
             if ledger.head()[0] > 0:
