@@ -249,8 +249,8 @@ def spelled(event: Event) -> str:
     spec = event.trial.spec
     if not _template:
         _template.append(encode(trial("@id", 77777, 88888, index=99999)))
-    body = _template[0].replace("@id", spec.candidate_id).replace("77777", str(spec.rung))
-    return body.replace("88888", str(spec.seed)).replace("99999", str(event.index))
+    body = _template[0].replace("77777", str(spec.rung)).replace("88888", str(spec.seed))
+    return body.replace("99999", str(event.index)).replace("@id", spec.candidate_id)
 
 
 def fill(path: Path, n_candidates: int) -> None:

@@ -7,7 +7,6 @@ A2  On PostgreSQL the words of lessons are searched there.
 from __future__ import annotations
 
 import psycopg
-import pytest
 from test_lessons_shown import state_of
 
 from move37.campaign.archive import Archive, motivation_words
@@ -16,6 +15,7 @@ from move37.cognition.dense import HashedNgrams
 from move37.cognition.lexical import Document
 from move37.cognition.retrieval import Index
 from move37.core.candidate import Candidate, Idea
+from move37.memory.state import Entry
 
 pytest_plugins = ("move37.testing.postgres",)
 
@@ -44,21 +44,50 @@ def test_an_index_that_grew_finds_what_one_made_at_once_finds():
     archive.close()
 
 
-def test_the_nearest_motivations_leave_out_the_candidate_itself():
-    """A1."""
-    known = [
+def entries(sources: range, motivations: list[str]) -> dict[str, Entry]:
+    made = [
         Candidate.of(f"class Mixer: n = {k}", Idea(name="n", motivation=text, mechanism="S = gS"))
-        for k, text in enumerate(texts(30))
+        for k, text in zip(sources, motivations, strict=True)
     ]
-    archive = Archive()
-    near = archive.motivations(known, known[4], limit=3)
+    return {c.id: Entry(index=k, candidate=c, events=()) for k, c in enumerate(made)}
+
+
+def found_at_once(known: dict[str, Entry], candidate: Candidate, limit: int) -> list[str]:
     index = Index(
-        [Document(id=c.id, fields=(motivation_words(c),)) for c in known if c is not known[4]],
+        [
+            Document(id=id_, fields=(motivation_words(entry.candidate),))
+            for id_, entry in known.items()
+            if id_ != candidate.id
+        ],
         embedder=HashedNgrams(),
     )
-    expected = index.nearest(motivation_words(known[4]), limit=3)
-    assert [id_ for id_, _ in near] == [hit.id for hit in expected]
-    assert [score for _, score in near] == pytest.approx([hit.score for hit in expected])
+    return [hit.id for hit in index.nearest(motivation_words(candidate), limit=limit)]
+
+
+def test_the_nearest_motivations_leave_out_the_candidate_itself():
+    """A1."""
+    known = entries(range(30), texts(30))
+    asked = [*known.values()][4].candidate
+    near = Archive().motivations(known, asked, limit=3)
+    assert [id_ for id_, _ in near] == found_at_once(known, asked, 3)
+    assert all(0 < score <= 1.0001 for _, score in near)
+
+
+def test_motivations_of_a_shorter_past_and_of_another_arm_are_those_alone():
+    """A1: steps side by side ask about pasts of several lengths, in any order."""
+    told = [
+        " ".join(f"{word}{k * (i + 3) % 97}" for i, word in enumerate(WORDS)) for k in range(75)
+    ]
+    everyone, others = entries(range(60), told[:60]), entries(range(50, 75), told[50:])
+    asked = Candidate.of("class Mixer: 1", Idea(name="n", motivation=told[33][:40], mechanism="g"))
+    archive = Archive()
+    for known in (
+        *(dict([*everyone.items()][:n]) for n in (10, 40, 38, 41, 60, 0, 12)),
+        others,
+        everyone,
+    ):
+        near = archive.motivations(known, asked, limit=6)
+        assert [id_ for id_, _ in near] == found_at_once(known, asked, 6)
 
 
 def test_lessons_of_a_campaign_on_postgresql_are_searched_there(postgres):

@@ -7,41 +7,69 @@ searched by PostgreSQL's full text, those of a file by FTS5.
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Generic, TypeVar
 
 from move37.cognition.dense import HashedNgrams, VectorIndex
-from move37.cognition.lexical import Document, TextIndex
+from move37.cognition.lexical import Document, Found, TextIndex
 from move37.cognition.postgres_text import PostgresText
 from move37.cognition.retrieval import Index
 from move37.core.candidate import Candidate
 from move37.core.events import LessonWritten
 from move37.memory.database import locate
+from move37.memory.state import Entry
 
 T = TypeVar("T")
-Made = TypeVar("Made", Index, VectorIndex)
 
 
 @dataclass(kw_only=True)
-class _Growing(Generic[T, Made]):
+class _Growing(Generic[T]):
     """An index of a list that mostly grows at its end."""
 
-    make: Callable[[], Made]
+    make: Callable[[], Index]
     document: Callable[[T], Document]
     held: list[T] = field(default_factory=list)
-    index: Made | None = None
+    index: Index | None = None
 
-    def of(self, items: Sequence[T]) -> Made:
+    def of(self, items: Sequence[T]) -> Index:
         """Return an index that holds these items and no others."""
         n = len(self.held)
-        is_more = n <= len(items) and all(a is b for a, b in zip(self.held, items, strict=False))
+        is_more = n <= len(items) and all(map(operator.is_, self.held, items))
         if self.index is None or not is_more:
             self.index, self.held, n = self.make(), [], 0
         self.index.add(self.document(item) for item in items[n:])
         self.held = list(items)
         return self.index
+
+
+class _Motivations:
+    """An index of candidates by rising index: of two pasts the longer begins with the shorter.
+
+    So it holds the longest that it was asked about, and searches the beginning: a step costs what
+    came since, and steps side by side do not make it anew. What does not begin alike (another
+    arm's) does.
+    """
+
+    def __init__(self) -> None:
+        self._held: list[str] = []
+        self._index = VectorIndex(HashedNgrams())
+
+    def nearest(self, known: dict[str, Entry], words: str, limit: int) -> tuple[Found, ...]:
+        """Return the most alike among these and no others."""
+        n_common = min(len(self._held), len(known))
+        backwards = reversed(known.values())
+        new = [*islice(backwards, len(known) - n_common)]
+        before = next(backwards, None)
+        if before is not None and self._held[n_common - 1] != before.id:
+            self._held, self._index = [], VectorIndex(HashedNgrams())
+            new = [*reversed(known.values())]
+        self._held += [entry.id for entry in reversed(new)]
+        self._index.add(_motivation(entry.candidate) for entry in reversed(new))
+        return self._index.search(words, limit=limit, among=len(known))
 
 
 class Archive:
@@ -55,11 +83,8 @@ class Archive:
         self._database = database
         self._texts: list[PostgresText] = []
         self._lock = threading.Lock()
-        self._lessons: dict[str, _Growing[LessonWritten, Index]] = {}
-        self._motivations: _Growing[Candidate, VectorIndex] = _Growing(
-            make=lambda: VectorIndex(HashedNgrams()),
-            document=lambda c: Document(id=c.id, fields=(motivation_words(c),)),
-        )
+        self._lessons: dict[str, _Growing[LessonWritten]] = {}
+        self._motivations = _Motivations()
 
     def lessons(
         self, known: Sequence[LessonWritten], query: str, *, limit: int, arm: str = ""
@@ -79,12 +104,17 @@ class Archive:
         return tuple(hit.id for hit in found)
 
     def motivations(
-        self, known: Sequence[Candidate], candidate: Candidate, *, limit: int
+        self, known: dict[str, Entry], candidate: Candidate, *, limit: int
     ) -> tuple[tuple[str, float], ...]:
-        """Return the candidates whose motivation is most alike, with the cosine, nearest first."""
+        """Return the candidates whose motivation is most alike, with the cosine, nearest first.
+
+        Args:
+            known: whom to compare with, by rising index (`State.candidates`).
+            candidate: whose motivation it is; itself left out.
+            limit: at most so many.
+        """
         with self._lock:
-            index = self._motivations.of(known)
-            found = index.search(motivation_words(candidate), limit=limit + 1)
+            found = self._motivations.nearest(known, motivation_words(candidate), limit + 1)
         return tuple((hit.id, hit.score) for hit in found if hit.id != candidate.id)[:limit]
 
     def close(self) -> None:
@@ -104,6 +134,10 @@ class Archive:
 def motivation_words(candidate: Candidate) -> str:
     """Return what a candidate's motivation is compared by."""
     return f"{candidate.idea.motivation}\n{candidate.idea.mechanism}"
+
+
+def _motivation(candidate: Candidate) -> Document:
+    return Document(id=candidate.id, fields=(motivation_words(candidate),))
 
 
 def _lesson(lesson: LessonWritten) -> Document:

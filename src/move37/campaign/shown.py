@@ -115,8 +115,7 @@ def nearest_motivations(
     candidate: Candidate, state: State, archive: Archive
 ) -> tuple[Candidate, ...]:
     """Return the known candidates whose motivation is near, the nearest first; often none."""
-    known = [entry.candidate for entry in state.candidates.values()]
-    found = archive.motivations(known, candidate, limit=N_NEAREST)
+    found = archive.motivations(state.candidates, candidate, limit=N_NEAREST)
     return tuple(state.candidates[id_].candidate for id_, score in found if score >= NEAR)
 
 

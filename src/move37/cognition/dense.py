@@ -163,13 +163,20 @@ class VectorIndex:
             if self._sketch is not None:
                 self._sketch.replace(place, vector)
 
-    def search(self, query: str, *, limit: int) -> tuple[Found, ...]:
-        """Return the documents nearest to the query with their cosine, best first; ties by id."""
-        if limit < 1 or not self._ids:
+    def search(self, query: str, *, limit: int, among: int | None = None) -> tuple[Found, ...]:
+        """Return the documents nearest to the query with their cosine, best first; ties by id.
+
+        Args:
+            query: any text.
+            limit: at most so many.
+            among: the first so many documents only, as if no others had been added; None: all.
+        """
+        n_rows = len(self._ids) if among is None else min(among, len(self._ids))
+        if limit < 1 or n_rows < 1:
             return ()
         vector = self._embedder.embed([query])[0]
-        places = self._near(vector, limit)
-        rows = self._rows[: len(self._ids)] if places is None else self._rows[places]
+        places = self._near(vector, limit, n_rows)
+        rows = self._rows[:n_rows] if places is None else self._rows[places]
         cosines = rows @ vector
         n = min(limit, len(cosines))
         best = np.argpartition(-cosines, n - 1)[:n]
@@ -180,15 +187,15 @@ class VectorIndex:
         ]
         return tuple(sorted(found, key=lambda f: (-f.score, f.id)))
 
-    def _near(self, vector: Vectors, limit: int) -> NDArray[np.intp] | None:
+    def _near(self, vector: Vectors, limit: int, n_rows: int) -> NDArray[np.intp] | None:
         """Return the places that are worth a comparison; None: all of them."""
-        if len(self._ids) <= EXACT_UP_TO or limit > MOST_NEAR:
+        if n_rows <= EXACT_UP_TO or limit > MOST_NEAR:
             return None
         rows = self._rows[: len(self._ids)]
         if self._sketch is None:
             self._sketch = Sketch(rows)
         self._sketch.add(rows)
-        return self._sketch.near(vector)
+        return self._sketch.near(vector, among=n_rows)
 
     def _grow(self, n_rows: int) -> None:
         if n_rows > len(self._rows):
