@@ -17,7 +17,7 @@ from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
 from move37.core.errors import SourceError
 from move37.core.trial import ProbeReport
-from move37.memory.forms import distance, form_of, forms_of
+from move37.memory.forms import nearest_by_form
 from move37.memory.state import Entry, State
 
 ALIKE = 5.0  # standard errors: of ten thousand pairs of equal distributions not one is told apart
@@ -43,10 +43,9 @@ def nearest(candidate: Candidate, state: State) -> Nearest:
     """
     if (same := state.candidates.get(candidate.id)) is not None:
         return _repeat(same, "is, to the letter,")
-    others = list(state.candidates.values())
-    if not others:
+    if not state.candidates:
         return Nearest(id="", distance=1.0, is_novel=True, reason="nothing to compare with yet")
-    return _by_source(candidate, others)
+    return _by_source(candidate, state)
 
 
 def nearest_behaviour(candidate: Candidate, report: ProbeReport, state: State) -> Nearest:
@@ -115,21 +114,15 @@ def behavioural_distance(a: Sequence[float], b: Sequence[float]) -> float:
     return float(np.linalg.norm(x - y) / (np.linalg.norm(x) + np.linalg.norm(y)))
 
 
-def _by_source(candidate: Candidate, others: list[Entry]) -> Nearest:
+def _by_source(candidate: Candidate, state: State) -> Nearest:
     try:
-        form = form_of(candidate)
+        smallest, ids = nearest_by_form(candidate, state.candidates)
     except SourceError as error:
         reason = f"novelty not judged: {error}"
         return Nearest(id="", distance=1.0, is_novel=True, reason=reason)
-    apart = [
-        (distance(form, other), place)
-        for place, other in enumerate(forms_of([entry.candidate for entry in others]))
-        if not isinstance(other, SourceError)
-    ]
-    if not apart:
+    if not ids:
         return Nearest(id="", distance=1.0, is_novel=True, reason="nothing known can be parsed")
-    smallest, place = min(apart)
-    entry = others[place]
+    entry = next(e for id_, e in state.candidates.items() if id_ in ids)
     if smallest == 0.0:
         return _repeat(entry, "is, names and layout aside,")
     reason = f"{smallest:.0%} of its code is not shared with {_name(entry)}, the nearest known"
