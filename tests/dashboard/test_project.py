@@ -7,8 +7,11 @@ V3. Size is bounded, and what matters survives thinning. Damaged lineage still d
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
@@ -26,7 +29,8 @@ from watched_runs import (
     write,
 )
 
-from move37.campaign.folder import RunFolder
+from move37.campaign.folder import RunFolder, is_gone, name_driver
+from move37.core.events import Event, SessionClosed, SessionOpened
 from move37.dashboard.details import MAX_DIFF_LINES, difference
 from move37.dashboard.project import Point, clip_ends, duration, thinned, without_circles
 from move37.dashboard.reader import Reader
@@ -72,6 +76,40 @@ def test_an_empty_campaign_has_no_numbers(tmp_path):
 def test_a_session_that_fell_silent_is_not_called_running(tmp_path):
     """V2."""
     assert seen(tmp_path, opening(), later=3600).state == "lost its driver"
+
+
+def session(driver: str) -> list[Event]:
+    return [e for e in opening() if not isinstance(e, SessionOpened)] + [
+        SessionOpened(driver=driver, sandboxed=True, budget_seconds=480.0)
+    ]
+
+
+def test_a_driver_of_this_machine_is_looked_for_not_waited_for(tmp_path):
+    """V2: alive, however long it is silent; gone, however short."""
+    ours = name_driver()
+    host = ours.rpartition(":")[0]
+    assert seen(tmp_path / "a", session(ours), later=7200).state == "running"
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    assert seen(tmp_path / "b", session(f"{host}:{dead.pid}")).state == "lost its driver"
+    long_ago = time.time() - 30 * 86400
+    assert is_gone(ours, since=long_ago) is True  # a younger process with its number
+    assert is_gone("elsewhere:1", since=long_ago) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "failed", "state"),
+    [
+        ("stopped by hand", False, "stopped"),
+        ("all candidates were tried", False, "finished: all candidates were tried"),
+        ("the server stopped answering", True, "failed: the server stopped answering"),
+        ("lost", False, "lost its driver"),
+    ],
+)
+def test_how_a_session_ended_is_told_apart(tmp_path, reason, failed, state):
+    """V2: the word "stop" in a message does not make an error a stop."""
+    closed = SessionClosed(driver="here:1", reason=reason, wall_seconds=1.0, failed=failed)
+    assert seen(tmp_path, [*opening(), closed]).state == state
 
 
 def test_time_left_is_what_the_budget_holds_less_the_open_session(tmp_path):

@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import platform
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from pathlib import Path
 from move37 import __version__
 from move37.campaign.archive import Archive
 from move37.campaign.edges import state_diversity
-from move37.campaign.folder import RunFolder
+from move37.campaign.folder import RunFolder, name_driver
 from move37.campaign.settings import load_preset
 from move37.campaign.sharing import close_dead_sessions
 from move37.campaign.stopping import Stopwatch, used_before, used_together
@@ -129,7 +128,7 @@ def open_workshop(
 
 def _join(ledger: Ledger, folder: RunFolder, lease_seconds: float) -> str:
     """Name this driver; where others may work on the campaign too, take part as one of them."""
-    driver = f"{socket.gethostname()}:{os.getpid()}"
+    driver = name_driver()
     if folder.url is None:
         return driver
     leases = ledger.share(driver, seconds=lease_seconds)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from move37.memory.ledger import Ledger
 
 SECRET_BYTES = 32
 LEDGER = "ledger.db"
+STARTED = 19
+"""Place of a process's start in /proc/PID/stat behind its name, in clock ticks since the boot."""
+SLACK_SECONDS = 60.0  # assumed: clocks of kernel and ledger may differ by seconds
 DATABASE = "database"
 """File that holds the URL of a ledger that is elsewhere."""
 
@@ -165,6 +169,33 @@ class RunFolder:
                 "data cannot be drawn again: start another campaign with --name"
             )
         return secret
+
+
+def name_driver() -> str:
+    """Return the name under which this process works on a run."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def is_gone(driver: str, *, since: float) -> bool | None:
+    """Say whether a driver's process is gone; None where that cannot be told from this machine.
+
+    Args:
+        driver: as `name_driver` made it; drivers that share a campaign have more to their name.
+        since: when it was at work, in seconds since 1970: a younger process only has its number.
+    """
+    host, _, number = driver.rpartition(":")
+    if host != socket.gethostname() or not number.isdigit():
+        return None
+    try:
+        boot = next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines()
+                    if line.startswith("btime"))  # fmt: skip
+        fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError:
+        return True if Path("/proc/stat").exists() else None
+    except (OSError, StopIteration):
+        return None
+    began = boot + int(fields[STARTED]) / os.sysconf("SC_CLK_TCK")
+    return began > since + SLACK_SECONDS
 
 
 def _publish(file: Path, content: bytes) -> None:

@@ -94,6 +94,7 @@ def replay(source: RunFolder, target: RunFolder, *, unsandboxed: bool = False) -
         # where the record ends so, or else the comparison shows what is missing
         with contextlib.suppress(NoProposal, OutOfFunds):
             search(workshop, pool)
+        workshop.close_session("the replay is over")
         again = journeys(workshop.ledger)
         n_requests = sum(1 for _ in workshop.ledger.events([ModelCalled]))
     return Replayed(

@@ -111,7 +111,8 @@ def work(workshop: Workshop, watch: Callable[[Session, Progress], None]) -> Endi
         workshop.laboratory.close()
         session.done.wait()
     ending = session.ending
-    workshop.close_session(": ".join(filter(None, (str(session.error or ending), session.note))))
+    reason = ": ".join(filter(None, (str(session.error or ending), session.note)))
+    workshop.close_session(reason, failed=session.error is not None)
     if session.error is not None:
         raise session.error
     if ending is None:

@@ -43,7 +43,7 @@ def verify_candidate(
         config = stored_config(ledger).model_copy(update={"workers": workers})
     with open_workshop(config, folder, unsandboxed=unsandboxed, purpose="verify") as workshop:
         others = opponents_of(workshop, opponents)
-        reason = "verified"
+        reason = ""
         try:
             verify(
                 workshop,
@@ -52,6 +52,7 @@ def verify_candidate(
                 lambda words: console.print(escape_markup(words), highlight=False, soft_wrap=True),
                 budget_seconds=budget_seconds,
             )
+            reason = "verified"
         except OutOfTime as error:
             reason = str(error)
             console.print(f"{reason}; the same command goes on where it was", soft_wrap=True)
@@ -59,7 +60,7 @@ def verify_candidate(
             reason = "stopped by hand"
             console.print("[bold]stopped[/]; the same command goes on where it was")
         finally:
-            workshop.close_session(reason)
+            workshop.close_session(reason or "an error ended it", failed=not reason)
         found = found_at_larger_scale(workshop.ledger, entry.id)
         page = report_run(workshop.ledger, folder)
     if as_json:

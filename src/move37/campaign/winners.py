@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.results import compare_trials, searched_at, trained_tokens
-from move37.campaign.workshop import CAMPAIGN, Workshop
+from move37.campaign.workshop import CAMPAIGN, Stopped, Workshop
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig, Preset
 from move37.core.events import RootAdded
@@ -97,12 +97,15 @@ def measure_afresh(
     """
     found: dict[str, Comparison | None] = {}
     with open_workshop(config, folder, unsandboxed=unsandboxed) as workshop:
-        reason = "stopped by hand"
+        reason = ""
         try:
             found = _measured(workshop, {w.id: w for w in winners}, n_seeds)
             reason = "every winner is measured"
+        except (KeyboardInterrupt, Stopped):
+            reason = "stopped by hand"
+            raise
         finally:
-            workshop.close_session(reason)
+            workshop.close_session(reason or "an error ended it", failed=not reason)
     return found
 
 

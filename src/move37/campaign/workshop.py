@@ -183,11 +183,14 @@ class Workshop:
                 raise Stopped("stopped in the laboratory") from error
             raise
 
-    def close_session(self, reason: str) -> None:
-        """Record that this driver stopped in good order."""
+    def close_session(self, reason: str, *, failed: bool = False) -> None:
+        """Record that this driver stopped, in good order or because an error ended its work."""
         self.ledger.append(
             SessionClosed(
-                driver=self.driver, reason=reason, wall_seconds=self.watch.session_seconds
+                driver=self.driver,
+                reason=reason,
+                wall_seconds=self.watch.session_seconds,
+                failed=failed,
             )
         )
 

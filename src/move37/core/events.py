@@ -63,6 +63,8 @@ class SessionClosed:
     driver: str
     reason: str
     wall_seconds: float
+    failed: bool = False
+    """Whether an error ended it; `reason` is its message then."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

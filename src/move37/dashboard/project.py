@@ -12,12 +12,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
+from move37.campaign.folder import is_gone
 from move37.dashboard.board import IN_GALLERY, NO_RESULTS, Board, gallery, records
 
 Row = Mapping[str, Any]
 MAX_POINTS = 800
 """About as many as a chart of this page has pixels across."""
 QUIET_SECONDS = 900.0
+"""Silence after which a driver of another machine is taken for dead; one of this machine is looked
+for."""
+LOST = "lost its driver"
+BY_HAND = "stopped by hand"
 """A session that was not closed and has told nothing for so long counts as lost."""
 DOING = {
     "CandidateStarted": "choosing parents",
@@ -74,7 +79,8 @@ class Overview:
     is_sandboxed: bool
     is_live: bool
     state: str
-    """In words: `running`, `finished`, `stopped`, `lost its driver`, `imported`, `not begun`."""
+    """In words: `running`, `finished: …`, `failed: …`, `stopped`, `lost its driver`, `imported`,
+    `not begun`."""
     budget_seconds: float
     used_seconds: float
     n_events: int
@@ -186,13 +192,22 @@ def _state(sessions: Sequence[Row], *, now: float, newest: float) -> tuple[str, 
             opened, state = at, "running"
         else:
             used += row["body"]["wall_seconds"]
-            reason = str(row["body"]["reason"])
-            opened, state = None, "stopped" if "stop" in reason.lower() else f"finished: {reason}"
+            opened, state = None, _ending(row["body"])
     if opened is None:
         return state, used
-    if now - max(newest, opened) > QUIET_SECONDS:
-        return "lost its driver", used + max(0.0, newest - opened)
+    gone = is_gone(str(sessions[-1]["body"].get("driver", "")), since=opened)
+    if gone or (gone is None and now - max(newest, opened) > QUIET_SECONDS):
+        return LOST, used + max(0.0, newest - opened)
     return state, used + max(0.0, now - opened)
+
+
+def _ending(closed: Row) -> str:
+    reason = str(closed["reason"])
+    if closed.get("failed"):
+        return f"failed: {reason}"
+    if reason.startswith(BY_HAND):
+        return "stopped"
+    return LOST if reason == "lost" else f"finished: {reason}"
 
 
 def points_of(board: Board) -> list[Point]:
