@@ -40,6 +40,16 @@ def test_worth_is_drawn_towards_zero_more_where_fewer_lessons_speak():
     assert 0 < kept["norm"] < kept["add:decay"] < 1
 
 
+def test_two_lessons_that_happen_to_agree_do_not_make_a_third_certain():
+    """M2: the noise of a pair is known; a few accidental repeats do not talk it away."""
+    rows = learnt(tell(campaign({"norm": 1.0}, {"norm": 1.01}, {"conv": 0.9}, {"gate": -0.8})))
+    by_name = {row.name: row for row in rows}
+    assert by_name["conv"].error > 0.8
+    assert by_name["conv"].shrunk < 0.7 * by_name["conv"].mean
+    page = lessons_page(tell(campaign({"norm": 1.0}, {"conv": 0.001})))
+    assert "conv" not in page  # it would read 0.00 under a heading that it helps
+
+
 def test_the_candidates_that_a_lesson_rests_on_are_named():
     """M1."""
     page = lessons_page(tell(campaign(*CREDITS)))

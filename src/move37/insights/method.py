@@ -22,6 +22,9 @@ PREFACE = (
     "Associations among relatives at this campaign's size, not ablations."
 )
 N_EVIDENCE = 6
+PAIR_NOISE = 1.0
+"""Deviation of one paired difference, in noise units: what the unit means."""
+PRIOR_DEGREES = 4  # assumed: as much as five lessons about one name would say
 MAX_LINES = 500
 MAX_CREDIT = 100.0
 LINE = re.compile(r"^- `(?P<name>[^`\n]{1,120})`: (?P<mean>[+-]?[0-9.]{1,12})\b")
@@ -35,7 +38,7 @@ class Learnt:
     name: str
     mean: float
     """Noise units; positive helps."""
-    error: float | None
+    error: float
     shrunk: float
     """The mean drawn towards 0 as far as its noise asks: what the next campaign is told."""
     evidence: tuple[str, ...]
@@ -46,15 +49,15 @@ def learnt(story: Story) -> list[Learnt]:
     """Return every credited edit or element, the most helpful first.
 
     Shrinking is empirical Bayes: a normal prior around 0 whose spread is what the means show
-    beyond their noise. A single lesson has the pooled noise of all.
+    beyond their noise. The noise of a lesson is pooled over all names, beside a prior of
+    PRIOR_DEGREES lessons with the noise of one pair: two that happen to agree prove little.
     """
     earned: dict[str, list[tuple[float, str]]] = defaultdict(list)
     for record in story.records.values():
         for name, value in (record.lesson.credits if record.lesson else {}).items():
             if NAME.fullmatch(name) and math.isfinite(value):
                 earned[name].append((value, record.id))
-    spreads = [statistics.variance([v for v, _ in of]) for of in earned.values() if len(of) > 1]
-    noise = statistics.fmean(spreads) if spreads else 1.0
+    noise = _pooled_noise([[v for v, _ in of] for of in earned.values()])
     means = {name: statistics.fmean(v for v, _ in of) for name, of in earned.items()}
     between = statistics.fmean(m * m for m in means.values()) if means else 0.0
     mean_noise = statistics.fmean(noise / len(of) for of in earned.values()) if earned else 0.0
@@ -63,13 +66,20 @@ def learnt(story: Story) -> list[Learnt]:
         Learnt(
             name=name,
             mean=means[name],
-            error=math.sqrt(noise / len(of)) if spreads else None,
+            error=math.sqrt(noise / len(of)),
             shrunk=means[name] * prior / (prior + noise / len(of)) if prior else 0.0,
             evidence=tuple(dict.fromkeys(id_ for _, id_ in of)),
         )
         for name, of in earned.items()
     ]
     return sorted(rows, key=lambda row: (-row.shrunk, row.name))
+
+
+def _pooled_noise(groups: list[list[float]]) -> float:
+    """Return the variance of one lesson's worth around its name's mean, noise units squared."""
+    degrees = sum(len(group) - 1 for group in groups)
+    squares = sum((len(g) - 1) * statistics.variance(g) for g in groups if len(g) > 1)
+    return (squares + PRIOR_DEGREES * PAIR_NOISE**2) / (degrees + PRIOR_DEGREES)
 
 
 def lessons_page(story: Story) -> str:
@@ -83,8 +93,8 @@ def lessons_page(story: Story) -> str:
         "",
     ]
     for title, kept in (
-        ("Seems to help", [r for r in rows if r.shrunk > 0]),
-        ("Seems not to help", [r for r in reversed(rows) if r.shrunk < 0]),
+        ("Seems to help", [r for r in rows if round(r.shrunk, 2) > 0]),
+        ("Seems not to help", [r for r in reversed(rows) if round(r.shrunk, 2) < 0]),
     ):
         lines += [f"## {title}", "", *(map(_line, kept) if kept else ["- nothing"]), ""]
     if not rows:
@@ -127,7 +137,7 @@ def read_lessons(text: str) -> dict[str, float]:
 
 
 def _line(row: Learnt) -> str:
-    error = f" ± {row.error:.2f}" if row.error is not None else ""
     ids = ", ".join(row.evidence[:N_EVIDENCE])
     more = f" and {len(row.evidence) - N_EVIDENCE} more" if len(row.evidence) > N_EVIDENCE else ""
-    return f"- `{row.name}`: {signed(row.shrunk)} (mean {signed(row.mean)}{error}; {ids}{more})"
+    sure = f"mean {signed(row.mean)} ± {row.error:.2f}"
+    return f"- `{row.name}`: {signed(row.shrunk)} ({sure}; {ids}{more})"
