@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-from tests.campaign.conftest import tiny
+from conftest import tiny
 
 from move37.campaign import stages
 from move37.campaign.assemble import RunFolder, open_workshop
