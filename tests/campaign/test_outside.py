@@ -1,6 +1,7 @@
 """Layers that come from outside: a file by hand, a mailbox for an agent.
 
 O1  A layer by hand goes through every stage and is recorded like any other.
+O5  A replay takes it from the record: its author is not there to be asked.
 O2  It cannot be tried twice, and is not tried in a run without time; both are said.
 O3  A mailbox hands a brief out and a checked proposal in, and gives up when time is over.
 O4  A lesson that does not come leaves the tables; one with invented numbers is not taken.
@@ -16,10 +17,13 @@ from pathlib import Path
 
 import pytest
 
+from move37.campaign.folder import RunFolder
 from move37.campaign.handwork import propose_layer
 from move37.campaign.outside import Mailbox
+from move37.campaign.replay import replay
 from move37.core.candidate import Idea
 from move37.core.errors import ConfigError, ReplyError, Stopped
+from move37.core.events import SessionClosed
 from move37.lab.references import reference_candidate, reference_source
 from move37.memory.ledger import Ledger
 from move37.team.llm.analyst import LessonFields
@@ -44,7 +48,7 @@ def by_hand(folder: Path, **budget: float) -> str:
 
 
 def test_a_layer_by_hand_goes_through_every_stage(finished_run, tmp_path):
-    """O1, O2."""
+    """O1, O2, O5."""
     shutil.copytree(finished_run, tmp_path / "tiny")
     id_ = by_hand(tmp_path, wall_seconds=900.0)
     with Ledger.open(tmp_path / "tiny" / "ledger.db") as ledger:
@@ -57,6 +61,11 @@ def test_a_layer_by_hand_goes_through_every_stage(finished_run, tmp_path):
     assert entry.trials
     assert entry.verdict is not None
     assert entry.lesson is not None
+    again = replay(RunFolder(path=tmp_path / "tiny"), RunFolder(path=tmp_path / "again"))
+    assert again.differences == ()
+    with Ledger.open(tmp_path / "again" / "ledger.db") as ledger:
+        assert id_ in ledger.state().candidates
+        assert [e.reason for e in ledger.events([SessionClosed])] == ["the replay is over"]
     with pytest.raises(ConfigError, match="in the run already"):
         by_hand(tmp_path, wall_seconds=900.0)
 

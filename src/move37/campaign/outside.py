@@ -28,6 +28,10 @@ LESSON_SECONDS = 300.0
 """How long a lesson is waited for before the tables speak for themselves."""
 POLL_SECONDS = 0.2
 LESSON_TOKENS = 12_000
+GIVEN = "given"
+"""Operator of a layer from a person's file."""
+OUTSIDE = "outside:"
+"""Beginning of the operators of what an agent handed in."""
 
 
 class GivenResearcher:
@@ -53,7 +57,7 @@ class GivenResearcher:
             parents=(brief.parents[0].candidate.id,),
             author=given.author,
         )
-        return Proposal(candidate=candidate, operator="given")
+        return Proposal(candidate=candidate, operator=GIVEN)
 
 
 @dataclass(slots=True)
@@ -142,7 +146,9 @@ class Mailbox:
             if brief is None or brief.index != index or self._proposal is not None:
                 raise ReplyError(f"no brief for candidate {index} waits; get a brief first")
             mode = mode_of(brief)
-            operator = f"outside:{mode}:{slug(brief.remove)}" if brief.remove else f"outside:{mode}"
+            operator = (
+                f"{OUTSIDE}{mode}:{slug(brief.remove)}" if brief.remove else f"{OUTSIDE}{mode}"
+            )
             self._proposal = proposal_of(
                 fields, check_layer_code(source), brief, author=self.author, operator=operator
             )

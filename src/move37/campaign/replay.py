@@ -2,8 +2,9 @@
 
 Every choice is made anew by this version of move37: parents, cards, prompts, parsing, novelty,
 racing, verdicts, lessons. What cost money or processor time is taken from the record: replies of
-language models, the answers of the probes, trials. So a replay takes seconds, and any difference is
-one of choice. Confirmation depends on the time that was left and is not replayed.
+language models, the answers of the probes, trials, and the layers that people or outside agents
+handed in. So a replay takes seconds, and any difference is one of choice. Confirmation depends on
+the time that was left and is not replayed.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from pathlib import Path
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.folder import stored_config
 from move37.campaign.loop import search
+from move37.campaign.outside import GIVEN, OUTSIDE
 from move37.campaign.stages import prepare
 from move37.campaign.workshop import Past
 from move37.core.config import CampaignConfig
@@ -82,6 +84,11 @@ def replay(source: RunFolder, target: RunFolder, *, unsandboxed: bool = False) -
         past = Past(
             trials={e.trial.spec: e.trial for e in ledger.events([TrialFinished])},
             probes={e.candidate_id: e.report for e in ledger.events([ProbesRan])},
+            handed_in={
+                e.index: e
+                for e in ledger.events([CandidateProposed])
+                if e.operator == GIVEN or e.operator.startswith(OUTSIDE)
+            },
         )
         told = journeys(ledger)
     _copy(source, target)

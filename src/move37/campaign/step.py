@@ -100,7 +100,8 @@ def propose(workshop: Workshop, index: int) -> Candidate | None:
         return None
     try:
         made = journal.once(
-            CandidateProposed, lambda: brief.propose(workshop, state, parents, cards)
+            CandidateProposed,
+            lambda: _handed_in(workshop, index) or brief.propose(workshop, state, parents, cards),
         )
     except ReplyError as error:
         journal.record(ProposalFailed(index=index, reason=str(error)))
@@ -113,6 +114,11 @@ def propose(workshop: Workshop, index: int) -> Candidate | None:
         reader=made.candidate.author,
     )
     return made.candidate
+
+
+def _handed_in(workshop: Workshop, index: int) -> CandidateProposed | None:
+    """Return what somebody outside handed in here when the campaign that is replayed was run."""
+    return workshop.past.handed_in.get(index) if workshop.past else None
 
 
 def _look_around(workshop: Workshop, journal: Journal) -> None:

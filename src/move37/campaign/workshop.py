@@ -23,7 +23,7 @@ from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
 from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import LabError, Move37Error, Stopped
-from move37.core.events import SessionClosed, TrialFinished, TrialStarted
+from move37.core.events import CandidateProposed, SessionClosed, TrialFinished, TrialStarted
 from move37.core.trial import Outcome, ProbeReport, Stage, Trial, TrialSpec
 from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
@@ -45,11 +45,13 @@ class OutOfBudget(Move37Error):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Past:
-    """What a recorded campaign found in the lab: a replay does not run it again."""
+    """What a recorded campaign found in the lab, or was handed: a replay does not ask again."""
 
     trials: Mapping[TrialSpec, Trial]
     probes: Mapping[str, ProbeReport]
     """By candidate id."""
+    handed_in: Mapping[int, CandidateProposed] = field(default_factory=dict)
+    """By index: layers of people and of agents outside, who are not there to be asked again."""
 
 
 @dataclass(frozen=True, kw_only=True)
