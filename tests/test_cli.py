@@ -213,6 +213,12 @@ class TestAfterARun:
         assert path
         assert (finished / path[1]).stat().st_size > 10_000
 
+    def test_it_names_the_option_that_is_the_way_on(self, finished):
+        output = (finished / "output.txt").read_text()
+        assert "all candidates were tried; for more: move37 run --name small --candidates 4" in (
+            output
+        )
+
     def test_status_gallery_and_show_speak_json_and_words(self, finished):
         status = json.loads(move37("status", "small", "--json", cwd=finished).stdout)
         assert status["n_candidates"] == 2

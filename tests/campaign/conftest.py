@@ -35,7 +35,7 @@ def tiny(name: str = "tiny", *, seed: int = 1, candidates: int = N_CANDIDATES) -
 def run_tiny(config: CampaignConfig, folder: Path) -> Ending:
     """Run a campaign to its end."""
     with open_workshop(config, RunFolder(path=folder)) as workshop:
-        return work(workshop, lambda *_: None)
+        return work(workshop, lambda *_: None).ending
 
 
 @pytest.fixture(scope="session")

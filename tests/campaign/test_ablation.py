@@ -22,12 +22,13 @@ from move37.campaign.ablation_tables import json_of, markdown_of, rows_of
 from move37.campaign.arms import ARMS, arm_config, arms_by_name
 from move37.campaign.comparing import ablate_campaign, parse_count
 from move37.campaign.results import trained_tokens
+from move37.campaign.session import Ending
 from move37.campaign.settings import load_preset
 from move37.campaign.winners import declare
 from move37.core.candidate import Candidate, Idea
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, UnknownName
-from move37.core.events import CandidateProposed, RootAdded, TrialFinished
+from move37.core.events import CandidateProposed, RootAdded, SessionClosed, TrialFinished
 from move37.core.trial import Outcome, Stage, Trial, TrialSpec
 from move37.memory.ledger import Ledger
 from move37.memory.state import fold
@@ -144,6 +145,7 @@ class TestAblation:
         """A5: nobody begins once those that it may see have used the budget."""
         for arm in ("default", "random"):
             with Ledger.open(folder / f"{arm}-1" / "ledger.db") as ledger:
+                assert [e.reason for e in ledger.events([SessionClosed])] == [Ending.TRAINED]
                 used = trained_tokens(load_preset("tiny"), ledger.state())
                 lag = 4
                 last = max(used)

@@ -65,8 +65,8 @@ def besieged(tmp_path_factory) -> Path:
     )
     with open_workshop(config, RunFolder(path=folder)) as workshop:
         team = dataclasses.replace(workshop.team, researcher=HostileResearcher())
-        ending = work(dataclasses.replace(workshop, team=team), lambda *_: None)
-    assert ending is Ending.CANDIDATES
+        end = work(dataclasses.replace(workshop, team=team), lambda *_: None)
+    assert end.ending is Ending.CANDIDATES
     return folder
 
 

@@ -20,6 +20,7 @@ from move37.campaign.loop import PATIENCE
 from move37.campaign.replay import differences, journeys, replay
 from move37.campaign.session import Ending, work
 from move37.core.config import CampaignConfig
+from move37.core.errors import OutOfFunds
 from move37.core.events import (
     CallEnded,
     CandidateProposed,
@@ -28,6 +29,7 @@ from move37.core.events import (
     ModelCalled,
     ParentsChosen,
     ProposalFailed,
+    SessionClosed,
 )
 from move37.insights.report import write_report
 from move37.memory.artefacts import Artefacts
@@ -50,7 +52,7 @@ def llm_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with open_workshop(
         llm_config(), RunFolder(path=folder), make_model=scripted_team()
     ) as workshop:
-        assert work(workshop, lambda *_: None) is Ending.CANDIDATES
+        assert work(workshop, lambda *_: None).ending is Ending.CANDIDATES
     return folder
 
 
@@ -163,7 +165,13 @@ def test_funds_that_run_out_end_the_search(tmp_path: Path) -> None:
     with open_workshop(
         poor, RunFolder(path=tmp_path / "poor"), make_model=scripted_team()
     ) as workshop:
-        assert work(workshop, lambda *_: None) is Ending.FUNDS
+        end = work(workshop, lambda *_: None)
+        assert end.ending is Ending.FUNDS
+        assert isinstance(end.cause, OutOfFunds)
+        assert (end.cause.what, end.cause.role) == ("tokens", "")
+        assert end.cause.needed > 100
+        (closed,) = workshop.ledger.events([SessionClosed])
+        assert closed.reason == f"{Ending.FUNDS}: {end.note}"
         assert list(workshop.ledger.events([ModelCalled])) == []
 
 
@@ -178,5 +186,7 @@ def test_models_that_never_give_anything_usable_end_the_search(tmp_path: Path) -
         RunFolder(path=tmp_path / "hopeless"),
         make_model=make_model,
     ) as workshop:
-        assert work(workshop, lambda *_: None) is Ending.EXHAUSTED
+        end = work(workshop, lambda *_: None)
+        assert end.ending is Ending.UNUSABLE
+        assert "12 proposals in a row" in end.note
         assert len(list(workshop.ledger.events([ProposalFailed]))) == PATIENCE

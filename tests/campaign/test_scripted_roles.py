@@ -51,7 +51,7 @@ def scripted_run(tmp_path_factory) -> Path:
     plain = tiny("roles", candidates=N_CANDIDATES).model_dump()
     config = CampaignConfig.model_validate({**plain, "team": TEAM, "opponents": ()})
     with open_workshop(config, RunFolder(path=folder), make_model=MODELS) as workshop:
-        assert work(workshop, lambda *_: None) is Ending.CANDIDATES
+        assert work(workshop, lambda *_: None).ending is Ending.CANDIDATES
     return folder
 
 

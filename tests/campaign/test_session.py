@@ -43,6 +43,6 @@ def test_ctrl_c_waits_for_work_that_takes_its_time(tmp_path: Path, monkeypatch, 
 
     threading.Thread(target=interrupt, daemon=True).start()
     with open_workshop(tiny(), RunFolder(path=tmp_path / "run")) as workshop:
-        assert work(workshop, lambda *_: watched.set()) is Ending.STOPPED
+        assert work(workshop, lambda *_: watched.set()).ending is Ending.STOPPED
         (closed,) = workshop.ledger.events([SessionClosed])
     assert closed.reason == "stopped by hand"

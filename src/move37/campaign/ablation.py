@@ -30,6 +30,8 @@ from move37.evidence.effects import Comparison
 from move37.memory.ledger import Ledger
 
 SAY_SECONDS = 20.0
+OWN_ENDS = (Ending.BUDGET, Ending.CANDIDATES, Ending.TRAINED, Ending.EXHAUSTED)
+"""Of a campaign that has nothing more to do."""
 Say = Callable[[str], None]
 
 
@@ -179,8 +181,7 @@ def _is_finished(where: RunFolder, config: CampaignConfig) -> bool:
         if stored_config(ledger).model_copy(update=workers) != config:
             raise ConfigError(f"{where.path} holds another campaign; choose another --name")
         reasons = [closed.reason for closed in ledger.events([SessionClosed])]
-    ended = tuple(str(e) for e in (Ending.BUDGET, Ending.CANDIDATES, Ending.EXHAUSTED))
-    return any(reason.startswith(ended) for reason in reasons)
+    return any(reason.startswith(tuple(map(str, OWN_ENDS))) for reason in reasons)
 
 
 def _search(config: CampaignConfig, where: RunFolder, say: Say, unsandboxed: bool) -> None:  # noqa: FBT001 - handed on
@@ -194,7 +195,7 @@ def _search(config: CampaignConfig, where: RunFolder, say: Say, unsandboxed: boo
 
     say("searching")
     with open_workshop(config, where, unsandboxed=unsandboxed) as workshop:
-        if work(workshop, watch) is Ending.STOPPED:
+        if work(workshop, watch).ending is Ending.STOPPED:
             raise Interrupted("stopped; the same command goes on where it was")
 
 

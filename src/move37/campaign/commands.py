@@ -17,7 +17,7 @@ from move37.campaign.estimate import SPREAD, Estimate, estimate
 from move37.campaign.folder import stored_config
 from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
-from move37.campaign.session import Ending, work
+from move37.campaign.session import work
 from move37.campaign.settings import load_campaign, load_preset
 from move37.campaign.tables import (
     escape_markup,
@@ -29,6 +29,7 @@ from move37.campaign.tables import (
     probe_table,
     progress_table,
 )
+from move37.campaign.way_on import ending_words
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, ReportError
@@ -68,8 +69,10 @@ def run_campaign(
             console.print(f"[dim]candidates run inside {workshop.laboratory.sandbox.name}[/]")
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
         with Screen(console, workshop) as screen:
-            ending = work(workshop, screen.show)
-        console.print(_ending_words(ending, config, folder), soft_wrap=True)
+            end = work(workshop, screen.show)
+        stored = stored_config(workshop.ledger).budget
+        words = ending_words(end, config, stored=stored, runs=runs)
+        console.print(words, soft_wrap=True, highlight=False)
         print_gallery(console, workshop.ledger)
         console.print(f"report: {report_run(workshop.ledger, folder)}", soft_wrap=True)
 
@@ -190,17 +193,6 @@ def print_report(ledger: Ledger, *, beside: Others = ()) -> None:
         ConfigError: a run beside has another preset or baseline.
     """
     _print_json(report_json(list(ledger.events()), beside=beside))
-
-
-def _ending_words(ending: Ending, config: CampaignConfig, folder: RunFolder) -> str:
-    if ending is Ending.STOPPED:
-        return "[bold]stopped[/]; the same command goes on where it was"
-    if ending is Ending.EXHAUSTED:
-        return f"[bold]done[/]: {ending}; start another run from other roots"
-    hours = max(1, round(2 * config.budget.wall_seconds / 3600))
-    where = "" if folder.path.parent == Path("runs") else f" --runs {folder.path.parent}"
-    more = f"move37 run --name {config.name} --budget {hours}h{where}"
-    return f"[bold]done[/]: {ending}; for more: {escape_markup(more)}"
 
 
 def show_status(ledger: Ledger, *, as_json: bool) -> None:

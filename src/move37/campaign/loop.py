@@ -14,12 +14,17 @@ from move37.campaign.team import CONTROL
 from move37.campaign.workshop import OutOfBudget, Workshop
 from move37.core.errors import OutOfFunds
 from move37.core.events import ProposalFailed
+from move37.memory.state import State
 from move37.team.protocols import NoProposal
 
 POLL_SECONDS = 0.5
 """Between looks at what other drivers have done."""
 
 PATIENCE = 12  # assumed: proposals in a row without anything usable
+
+
+class NothingUsable(NoProposal):
+    """The team's last PATIENCE proposals of this session failed: a key expired, a server is off."""
 
 
 def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
@@ -29,7 +34,8 @@ def search(workshop: Workshop, pool: ThreadPoolExecutor) -> None:
     when candidates 0..n-lag-1 are done (see `SearchConfig.lag`).
 
     Raises:
-        NoProposal: the Researcher has nothing new; everything in flight was brought to its end.
+        NoProposal: the Researcher has nothing new, or (NothingUsable) language models give nothing;
+            everything in flight was brought to its end.
         OutOfFunds: language models have used all they may; candidates that still need one are taken
             up when they may use more.
         Stopped: Ctrl-C; what was in flight is taken up again by the next session.
@@ -112,14 +118,13 @@ def _check_patience(workshop: Workshop, asked: Sequence[int]) -> None:
     """Give up on language models that give nothing: a key that expired fails at once, each time.
 
     Raises:
-        NoProposal: the team's last PATIENCE proposals of this session failed.
+        NothingUsable: the team's last PATIENCE proposals of this session failed.
     """
     if len(asked) < PATIENCE or not all(map(workshop.tally.has_failed, asked)):
         return
     (last, *_) = workshop.ledger.at_index(ProposalFailed, asked[-1])
-    raise NoProposal(
-        f"{PATIENCE} proposals in a row gave nothing usable, the last: {last.reason}; "
-        "mend the team or its server, and run again to go on"
+    raise NothingUsable(
+        f"{PATIENCE} proposals in a row gave nothing usable, the last: {last.reason}"
     )
 
 
@@ -130,8 +135,13 @@ def _may_begin(workshop: Workshop, index: int, in_hand: Collection[int]) -> bool
     reserve = results.confirmation_seconds(workshop)
     if not workshop.watch.may_search(index, reserve_seconds=reserve):
         return False
-    limit = workshop.config.budget.search_tokens
-    if limit is None:
+    if workshop.config.budget.search_tokens is None:
         return True
     state = workshop.ledger.state(before_index=seen)  # not what is in flight: the lag rule
-    return sum(trained_tokens(workshop.preset, state).values()) < limit
+    return not has_trained_all(workshop, state)
+
+
+def has_trained_all(workshop: Workshop, state: State) -> bool:
+    """Whether the candidates of a state have used the training tokens of the search."""
+    limit = workshop.config.budget.search_tokens
+    return limit is not None and sum(trained_tokens(workshop.preset, state).values()) >= limit

@@ -64,4 +64,17 @@ class Stopped(Move37Error):
 
 
 class OutOfFunds(Move37Error):
-    """Language models have used all they may: tokens, money or time. The search ends."""
+    """Language models have used all they may: tokens, money or time. The search ends.
+
+    Args:
+        words: what is to be said.
+        what: the limit by its name in the config: tokens, dollars or wall_seconds.
+        role: whose limit it is; empty: all roles' together.
+        needed: how large it must be at least for the next request.
+    """
+
+    def __init__(self, words: str, *, what: str = "", role: str = "", needed: float = 0.0) -> None:
+        super().__init__(words)
+        self.what = what
+        self.role = role
+        self.needed = needed

@@ -19,7 +19,7 @@ from move37.campaign.bench import StateBench
 from move37.campaign.outside import Mailbox
 from move37.campaign.progress import fold
 from move37.campaign.results import known
-from move37.campaign.session import Ending, Session, work
+from move37.campaign.session import End, Ending, Session, work
 from move37.campaign.workshop import Workshop
 from move37.core.claims import VerdictKind
 from move37.core.errors import ReplyError, Stopped
@@ -56,7 +56,7 @@ class AgentDesk:
         self._workshop = replace(workshop, team=team)
         self._stage = "preparing"
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="session")
-        self._session: Future[Ending] | None = None
+        self._session: Future[End] | None = None
 
     def __enter__(self) -> AgentDesk:
         self._session = self._pool.submit(work, self._workshop, self._watch)
@@ -80,7 +80,7 @@ class AgentDesk:
         Raises:
             LabError, LedgerError, BaselineFailed: what ended it, where it was no good end.
         """
-        return None if self._session is None or self.goes_on else self._session.result()
+        return None if self._session is None or self.goes_on else self._session.result().ending
 
     def read_state(self) -> str:
         """Say how the campaign stands: stage, time, counts, the best so far, what waits for you."""
@@ -212,7 +212,7 @@ class AgentDesk:
         if self._session is None or self.goes_on:
             return self._stage
         error = self._session.exception()
-        return f"ended by an error: {error}" if error else f"over: {self._session.result()}"
+        return f"ended by an error: {error}" if error else f"over: {self._session.result().ending}"
 
     def _watch(self, session: Session, _: object) -> None:
         self._stage = session.stage

@@ -163,7 +163,7 @@ def test_a_whole_campaign_survives_it(
         team=team(url),
     )
     with open_workshop(config, RunFolder(path=tmp_path / "smol")) as workshop:
-        assert work(workshop, lambda *_: None) is Ending.CANDIDATES
+        assert work(workshop, lambda *_: None).ending is Ending.CANDIDATES
         called = list(workshop.ledger.events([ModelCalled]))
         failed = list(workshop.ledger.events([ProposalFailed]))
         made = [e.candidate.author for e in workshop.ledger.events([CandidateProposed])]

@@ -90,8 +90,7 @@ class Purse:
             OutOfFunds: a limit would be passed; says which, and what was used.
         """
         with self._lock:
-            if passed := self._passed(role, most):
-                raise OutOfFunds(passed)
+            self._check(role, most)
             self._add(self._reserved, role, most)
 
     def settle(self, role: str, most: Used, used: Used) -> None:
@@ -110,17 +109,19 @@ class Purse:
         for name in (role, CAMPAIGN):
             books[name] = books.get(name, Used()) + used
 
-    def _passed(self, role: str | None, more: Used) -> str:
-        names = self._limits if role is None else (role, CAMPAIGN)
-        for name in names:
+    def _check(self, role: str, more: Used) -> None:
+        for name in (role, CAMPAIGN):
             limit = self._limits.get(name, Allowance())
             used = self._used.get(name, Used())
             then = used + self._reserved.get(name, Used()) + more
             for what, unit in (("tokens", ""), ("dollars", "$"), ("wall_seconds", "")):
                 allowed = getattr(limit, what)
                 if allowed is not None and getattr(then, what) > allowed:
-                    return (
+                    raise OutOfFunds(
                         f"language models may use {unit}{allowed:,.6g} {what} for {name}, have "
-                        f"used {unit}{getattr(used, what):,.6g}, and the next request may pass that"
+                        f"used {unit}{getattr(used, what):,.6g}, and the next request may pass "
+                        "that",
+                        what=what,
+                        role="" if name == CAMPAIGN else name,
+                        needed=getattr(then, what),
                     )
-        return ""

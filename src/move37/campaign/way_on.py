@@ -1,0 +1,81 @@
+"""What is said when a session has ended: why, and the option that is the way on."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from pathlib import Path
+
+from move37.campaign.session import End, Ending
+from move37.campaign.tables import escape_markup
+from move37.core.config import BudgetConfig, CampaignConfig
+from move37.core.errors import OutOfFunds
+
+OPTIONS = {
+    "wall_seconds": "--budget",
+    "max_candidates": "--candidates",
+    "tokens": "--tokens",
+    "dollars": "--dollars",
+}
+"""Limit -> the option of `move37 run` that sets it."""
+
+
+def ending_words(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path) -> str:
+    """Say how a session ended and how to go on, with markup.
+
+    Args:
+        end: from `work`.
+        config: of the session.
+        stored: the budget that the campaign began with, which counts where no option is given.
+        runs: the folder of all runs.
+    """
+    if end.ending is Ending.STOPPED:
+        return "[bold]stopped[/]; the same command goes on where it was"
+    why = ": ".join(filter(None, (str(end.ending), end.note)))
+    return f"[bold]done[/]: {escape_markup(f'{why}; {_advice(end, config, stored, runs)}')}"
+
+
+def _advice(end: End, config: CampaignConfig, stored: BudgetConfig, runs: Path) -> str:
+    budget = config.budget
+    match end.ending:
+        case Ending.EXHAUSTED:
+            return "start another run from other roots"
+        case Ending.UNUSABLE:
+            return (
+                "mend the key or the server, and the same command goes on; a run keeps its team, "
+                "so another team needs another --name"
+            )
+        case Ending.TRAINED:
+            return "for more: a larger search_tokens under [budget] in the campaign's file"
+        case Ending.CANDIDATES:
+            larger: dict[str, float] = {"max_candidates": 2 * (budget.max_candidates or 1)}
+        case Ending.FUNDS if isinstance(end.cause, OutOfFunds):
+            cause = end.cause
+            if cause.role:
+                return (
+                    f"for more: another run (--name) with a larger {cause.what} under "
+                    f"[roles.{cause.role}.limits] in the team file"
+                )
+            larger = {cause.what: max(2 * getattr(budget, cause.what), cause.needed)}
+        case _:
+            larger = {"wall_seconds": max(3600, 2 * budget.wall_seconds)}
+    where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
+    return f"for more: move37 run --name {config.name}{_options(budget, stored, larger)}{where}"
+
+
+def _options(budget: BudgetConfig, stored: BudgetConfig, larger: dict[str, float]) -> str:
+    """Spell every limit that is not as stored: one that is left out falls back to that."""
+    wanted = budget.model_dump() | larger
+    return "".join(
+        f" {option} {_spell(key, wanted[key])}"
+        for key, option in OPTIONS.items()
+        if wanted[key] is not None and wanted[key] != getattr(stored, key)
+    )
+
+
+def _spell(key: str, value: float) -> str:
+    if key == "wall_seconds":
+        return f"{math.ceil(value / 3600)}h" if value >= 3600 else f"{value:g}s"
+    if key == "dollars":
+        return f"{math.ceil(100 * value) / 100:.2f}"
+    return str(math.ceil(value))
