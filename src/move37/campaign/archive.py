@@ -11,7 +11,6 @@ import operator
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Generic, TypeVar
 
 from move37.cognition.dense import HashedNgrams, VectorIndex
@@ -21,6 +20,7 @@ from move37.cognition.retrieval import Index
 from move37.core.candidate import Candidate
 from move37.core.events import LessonWritten
 from move37.memory.database import locate
+from move37.memory.pasts import beyond
 from move37.memory.state import Entry
 
 T = TypeVar("T")
@@ -47,11 +47,9 @@ class _Growing(Generic[T]):
 
 
 class _Motivations:
-    """An index of candidates by rising index: of two pasts the longer begins with the shorter.
+    """An index of the longest past it was asked about; of a shorter one the beginning is searched.
 
-    So it holds the longest that it was asked about, and searches the beginning: a step costs what
-    came since, and steps side by side do not make it anew. What does not begin alike (another
-    arm's) does.
+    So a step costs what came since, and steps side by side do not make it anew.
     """
 
     def __init__(self) -> None:
@@ -60,15 +58,12 @@ class _Motivations:
 
     def nearest(self, known: dict[str, Entry], words: str, limit: int) -> tuple[Found, ...]:
         """Return the most alike among these and no others."""
-        n_common = min(len(self._held), len(known))
-        backwards = reversed(known.values())
-        new = [*islice(backwards, len(known) - n_common)]
-        before = next(backwards, None)
-        if before is not None and self._held[n_common - 1] != before.id:
+        new = beyond(self._held, known)
+        if new is None:
             self._held, self._index = [], VectorIndex(HashedNgrams())
-            new = [*reversed(known.values())]
-        self._held += [entry.id for entry in reversed(new)]
-        self._index.add(_motivation(entry.candidate) for entry in reversed(new))
+            new = [*known.values()]
+        self._held += [entry.id for entry in new]
+        self._index.add(_motivation(entry.candidate) for entry in new)
         return self._index.search(words, limit=limit, among=len(known))
 
 

@@ -85,10 +85,11 @@ def judge_novelty(state: State, index: int, candidate: Candidate) -> NoveltyJudg
 
 
 def judge_behaviour(
-    state: State, index: int, candidate: Candidate, report: ProbeReport
+    workshop: Workshop, state: State, index: int, candidate: Candidate, report: ProbeReport
 ) -> NoveltyJudged:
     """Judge by what the probes saw it compute whether the candidate is anything new."""
-    return _judged(nearest_behaviour(candidate, report, state), index, candidate, by="behaviour")
+    found = nearest_behaviour(candidate, report, state, workshop.behaviours)
+    return _judged(found, index, candidate, by="behaviour")
 
 
 def _judged(found: Nearest, index: int, candidate: Candidate, *, by: str) -> NoveltyJudged:

@@ -153,7 +153,7 @@ def try_out(
         return results.Failure.of_probes(probes.report)
     behaviour = journal.once(
         NoveltyJudged,
-        lambda: rules.judge_behaviour(state, journal.index, candidate, probes.report),
+        lambda: rules.judge_behaviour(workshop, state, journal.index, candidate, probes.report),
         match={"candidate_id": candidate.id, "by": "behaviour"},
     )
     if not behaviour.is_novel and workshop.config.search.refuse_repeats:

@@ -29,6 +29,7 @@ from move37.lab.laboratory import Laboratory
 from move37.lab.probes import probe
 from move37.lab.trials import Cut, TrialRequest, run_trial
 from move37.memory.artefacts import Artefacts
+from move37.memory.behaviours import Behaviours
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
 from move37.memory.tally import Tally
@@ -79,6 +80,8 @@ class Workshop:
     """Of a replay."""
     effects: dict[tuple[str, int], float | None] = field(default_factory=dict)
     """Combined search effect of finished candidates by id and level, as far as asked for."""
+    behaviours: Behaviours = field(default_factory=Behaviours)
+    """Of finished candidates, for the search of the nearest."""
     archive: Archive = field(default_factory=Archive)
     """The campaign's lessons and motivations, searchable."""
     noise_folder: Path | None = None

@@ -17,6 +17,7 @@ from move37.core.candidate import Candidate
 from move37.core.claims import VerdictKind
 from move37.core.errors import SourceError
 from move37.core.trial import ProbeReport
+from move37.memory.behaviours import Behaviours
 from move37.memory.forms import nearest_by_form
 from move37.memory.state import Entry, State
 
@@ -48,17 +49,18 @@ def nearest(candidate: Candidate, state: State) -> Nearest:
     return _by_source(candidate, state)
 
 
-def nearest_behaviour(candidate: Candidate, report: ProbeReport, state: State) -> Nearest:
+def nearest_behaviour(
+    candidate: Candidate, report: ProbeReport, state: State, behaviours: Behaviours
+) -> Nearest:
     """Find whose function a probed candidate's is most like, among all that passed their probes.
 
     Whoever failed its probes is left out: a layer that does the same and passes is no repeat of it.
-    The same function from other initial values is another idea.
+    The same function from other initial values is another idea. `behaviours` spares comparing with
+    everyone: the answer is the same with an empty one.
     """
-    others = [
-        entry
-        for entry in state.candidates.values()
-        if entry.probes and entry.probes.passed and entry.id != candidate.id
-    ]
+    others = behaviours.near(
+        report.fingerprint, state.candidates, within=SAME_BEHAVIOUR, but=candidate.id
+    )
     apart = [
         (behavioural_distance(report.fingerprint, other.probes.fingerprint), place)
         for place, other in enumerate(others)
