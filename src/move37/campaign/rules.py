@@ -216,17 +216,13 @@ def _measured(workshop: Workshop, candidate: Candidate, level: int) -> Compariso
 
 
 def _effects(workshop: Workshop, state: State, level: int) -> dict[str, float]:
-    """Return the combined effects at one level of all earlier candidates that reached it.
+    """Return the combined effects at one level of all earlier candidates that reached it."""
 
-    Of finished candidates only (the lag rule), so what was found once stays as it is.
-    """
-    known = workshop.effects
-    for id_, entry in state.candidates.items():
-        if entry.index >= 0 and (id_, level) not in known:
-            found = results.comparison_at(workshop, state, id_, level=level)
-            known[id_, level] = found.combined.mean if found else None
-    effects = {id_: known.get((id_, level)) for id_ in state.candidates}
-    return {id_: effect for id_, effect in effects.items() if effect is not None}
+    def effect(id_: str) -> float | None:
+        found = results.comparison_at(workshop, state, id_, level=level)
+        return found.combined.mean if found else None
+
+    return workshop.reached.at(level, state.candidates, effect)
 
 
 def bar_of(finals: Sequence[float]) -> float:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from move37.campaign import edges, going_on
 from move37.campaign.archive import Archive
+from move37.campaign.reached import Reached
 from move37.campaign.stopping import Stopwatch
 from move37.campaign.team import Team, arm_of
 from move37.cognition.library import Library
@@ -78,8 +79,8 @@ class Workshop:
     """Where language models are asked; None for a team without."""
     past: Past | None = None
     """Of a replay."""
-    effects: dict[tuple[str, int], float | None] = field(default_factory=dict)
-    """Combined search effect of finished candidates by id and level, as far as asked for."""
+    reached: Reached = field(default_factory=Reached)
+    """Combined search effects of finished candidates by level."""
     behaviours: Behaviours = field(default_factory=Behaviours)
     """Of finished candidates, for the search of the nearest."""
     archive: Archive = field(default_factory=Archive)
