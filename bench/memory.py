@@ -1,11 +1,11 @@
-"""What the ledger costs as it grows: append, parents, lineage, nearest motivations, counting.
+"""What the ledger costs as it grows: append, parents, lineage, the nearest, counting.
 
     python bench/memory.py [--sizes 1000 10000 100000 1000000] [--repeats 30] [--folder FOLDER]
 
 Fills an SQLite ledger with so many trials (four a candidate) in bulk, checks the smallest with
 `verify`, and asks it what campaigns and dashboards ask. Milliseconds: min / median / max of wall
-clock, and the least processor time: on a busy machine the median is its neighbours'. The nearest
-motivations are asked of the retrieval index in memory, as a campaign asks it.
+clock, and processor time: on a busy machine the clock's median is its neighbours'. Motivations,
+sources and behaviours are kept in memory by a campaign: `nearest.py`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import argparse
 import contextlib
 import itertools
 import sqlite3
-import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 
-from move37.cognition.dense import HashedNgrams, VectorIndex
-from move37.cognition.lexical import Document
+import nearest
+from clocks import HEAD, once, say, timed
 from move37.core.candidate import Candidate, Idea, source_id
 from move37.core.claims import Effect, Fitness, Verdict, VerdictKind
 from move37.core.events import (
@@ -43,8 +42,6 @@ from move37.memory.selection import choose, island_of, reads_best
 from move37.memory.subject import introduces
 from move37.memory.tally import Tally
 
-Took = tuple[float, float]
-"""Milliseconds of wall clock and of this process."""
 TRIALS_EACH = 4
 LAG = 4
 FOLDS_UP_TO = 100_000
@@ -72,7 +69,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--folder", type=Path)
     arguments = parser.parse_args()
-    print("| trials | what | min / median / max, ms | CPU, ms |\n|---|---|---|---|")
+    print(HEAD)
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
             measure(Path(folder) / "ledger.db", size, arguments.repeats)
@@ -84,7 +81,7 @@ def measure(path: Path, n_trials: int, repeats: int) -> None:
     fill(path, n_candidates)
     print(f"| {n_trials} | filled in | {time.perf_counter() - start:.0f} s | |", flush=True)
     ask(path, n_trials, repeats)
-    motivations(n_trials, n_candidates, repeats)
+    nearest.measure(n_trials, repeats)
 
 
 def ask(path: Path, n_trials: int, repeats: int) -> None:
@@ -100,9 +97,7 @@ def ask(path: Path, n_trials: int, repeats: int) -> None:
         for rule in ("top_ten", "islands", "asi_arch"):
             rows[f"parents, {rule}"] = lambda rule=rule: parents(ledger, rule, n_candidates)
         tally = Tally(ledger)
-        start = time.perf_counter()
-        tally.refresh()
-        say(n_trials, "the loop's numbers, at a start", [(1e3 * (time.perf_counter() - start), 0)])
+        say(n_trials, "the loop's numbers, at a start", [once(tally.refresh)])
         rows["the loop's numbers, a turn"] = lambda: tally.refresh().longest_training_seconds()
         rows["lineage, depth 100"] = lambda: queries.line(ledger, next(turn), depth=100)
         rows["dashboard: totals and standings"] = lambda: queries.totals(ledger)
@@ -132,10 +127,7 @@ def parents(ledger: Ledger, rule: str, index: int) -> object:
 
 def fold_and_choose(ledger: Ledger, n_trials: int, n_candidates: int, repeats: int) -> None:
     """What a driver pays once at its start, and what a turn still takes from the folded state."""
-    start, cpu = time.perf_counter(), time.process_time()
-    ledger.state()
-    took = (1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - cpu))
-    say(n_trials, "fold all at a start", [took])
+    say(n_trials, "fold all at a start", [once(ledger.state)])
     seeds, id_ = itertools.count(5_000), id_of(n_candidates - 1)
 
     def turn() -> object:
@@ -148,40 +140,6 @@ def fold_and_choose(ledger: Ledger, n_trials: int, n_candidates: int, repeats: i
         return choose("posterior_mean", contenders(ledger.state(n_candidates - 1)), seed=1, index=5)
 
     say(n_trials, "parents, posterior_mean (reads everyone)", timed(choice, repeats))
-
-
-def motivations(n_trials: int, n_candidates: int, repeats: int) -> None:
-    rng = np.random.default_rng(1)
-    index = VectorIndex(HashedNgrams())
-    for start in range(0, n_candidates, 5_000):
-        ids = range(start, min(start + 5_000, n_candidates))
-        index.add(Document(id=id_of(k), fields=(motivation(k),)) for k in ids)
-    asked = [" ".join(rng.choice(WORDS, 12)) for _ in range(repeats)]
-    turn = itertools.cycle(asked)
-    say(
-        n_trials,
-        "nearest motivations",
-        timed(lambda: index.search(next(turn), limit=5), repeats),
-    )
-
-
-def timed(ask: Callable[[], object], repeats: int) -> list[Took]:
-    ask()
-    times = []
-    for _ in range(repeats):
-        start, cpu = time.perf_counter(), time.process_time()
-        ask()
-        times.append((1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - cpu)))
-    return times
-
-
-def say(n_trials: int, what: str, times: list[Took]) -> None:
-    wall = [w for w, _ in times]
-    low, middle, high = min(wall), statistics.median(wall), max(wall)
-    cpu = min(c for _, c in times)
-    print(
-        f"| {n_trials} | {what} | {low:.2f} / {middle:.2f} / {high:.2f} | {cpu:.1f} |", flush=True
-    )
 
 
 def motivation(k: int) -> str:
