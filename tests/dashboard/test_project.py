@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -30,7 +31,7 @@ from watched_runs import (
 )
 
 from move37.campaign.folder import RunFolder, is_gone, name_driver
-from move37.core.events import Event, SessionClosed, SessionOpened
+from move37.core.events import CampaignStarted, Event, SessionClosed, SessionOpened
 from move37.dashboard.details import MAX_DIFF_LINES, difference
 from move37.dashboard.project import Point, clip_ends, duration, thinned, without_circles
 from move37.dashboard.reader import Reader
@@ -110,6 +111,19 @@ def test_how_a_session_ended_is_told_apart(tmp_path, reason, failed, state):
     """V2: the word "stop" in a message does not make an error a stop."""
     closed = SessionClosed(driver="here:1", reason=reason, wall_seconds=1.0, failed=failed)
     assert seen(tmp_path, [*opening(), closed]).state == state
+
+
+def test_an_imported_run_shows_neither_time_nor_a_setting_it_never_had(tmp_path):
+    """V2."""
+    first, *_ = opening()
+    assert isinstance(first, CampaignStarted)
+    view = seen(tmp_path, [replace(first, imported_from="asi-arch")])
+    console = Console(record=True, width=120)
+    console.print(screen(view))
+    shown = console.export_text()
+    assert "imported" in shown
+    assert "left" not in shown
+    assert "preset" not in shown
 
 
 def test_time_left_is_what_the_budget_holds_less_the_open_session(tmp_path):

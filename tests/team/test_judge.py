@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rendered_mixers import described, drawn
 
 from move37.core.candidate import Candidate, Idea
-from move37.core.trial import Cost, Outcome, ProbeReport
+from move37.core.trial import Cost, Outcome, ProbeReport, ProbeVerdict
 from move37.team.protocols import Exhibit, Judge
 from move37.team.symbolic.judge import SymbolicJudge, count_nodes, frugality
 from move37.team.symbolic.library import library_description
@@ -77,6 +77,17 @@ def test_newer_smaller_cheaper_and_shorter_is_better():
         replace(plain, candidate=shorter),
     ):
         assert judge.assess(better).quality > quality
+
+
+def test_a_layer_that_mixes_nothing_over_time_has_no_quality():
+    """A plain linear map is small, cheap, short and far from everything."""
+    size = (ProbeVerdict(name="state_size", passed=True),)
+    pointwise = replace(report(100, flops=0.1), verdicts=size)
+    exhibit = Exhibit(candidate=GATED, novelty_distance=1.0, probe=pointwise,
+                      baseline_probe=report(1000))  # fmt: skip
+    assert judge.assess(exhibit).quality == 0
+    mixing = replace(exhibit, probe=replace(pointwise, state_bytes=64))
+    assert judge.assess(mixing).quality > 0.5
 
 
 def test_cost_is_operations_and_never_time_so_that_a_seed_gives_one_search():

@@ -148,6 +148,9 @@ def _after_verdict(progress: Progress, event: VerdictReached) -> Progress:
         standings=progress.standings | {event.candidate_id: str(verdict.kind)},
         running={i: what for i, what in progress.running.items() if i != event.index},
     )
+    if verdict.kind is VerdictKind.REFUTED and event.candidate_id in progress.gallery:
+        kept = {id_: e for id_, e in progress.gallery.items() if id_ != event.candidate_id}
+        progress = replace(progress, gallery=kept)
     if verdict.effect is None:
         return progress
     if verdict.kind is VerdictKind.CONFIRMED:

@@ -21,6 +21,7 @@ MAX_POINTS = 800
 QUIET_SECONDS = 900.0
 """Silence after which a driver of another machine is taken for dead; one of this machine is looked
 for."""
+IMPORTED = "imported"
 LOST = "lost its driver"
 BY_HAND = "stopped by hand"
 """A session that was not closed and has told nothing for so long counts as lost."""
@@ -187,7 +188,7 @@ def _state(sessions: Sequence[Row], *, now: float, newest: float) -> tuple[str, 
     for row in sessions:
         at = row["time"] / 1e6
         if row["kind"] == "CampaignStarted":
-            state = "imported"
+            state = IMPORTED
         elif row["kind"] == "SessionOpened":
             opened, state = at, "running"
         else:

@@ -48,7 +48,7 @@ def found(board: Board, wanted: str) -> Row:
     by_id = {n["id"]: n for n in reversed(nodes)}
     matches = [wanted] if wanted in by_id else [i for i in by_id if wanted and i.startswith(wanted)]
     if len(matches) != 1:
-        raise UnknownName.of("single candidate", wanted[:80], matches[:9])
+        raise UnknownName.of("single candidate", wanted[:80], matches or by_id)
     return by_id[matches[0]]
 
 

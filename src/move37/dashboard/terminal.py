@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from move37.campaign.folder import RunFolder
-from move37.dashboard.project import Overview, Point, duration
+from move37.dashboard.project import IMPORTED, Overview, Point, duration
 from move37.dashboard.reader import Reader
 from move37.dashboard.watched import Watch
 
@@ -60,10 +60,12 @@ def watch(folder: RunFolder, console: Console) -> None:
 def screen(view: Overview) -> Group:
     """Return a campaign as one terminal screen."""
     run = f"preset {_safe(view.preset)}, seed {view.seed}, baseline {_safe(view.baseline)}"
-    parts: list[RenderableType] = [f"[bold]{_safe(view.name)}[/]  {_safe(view.state)}   {run}"]
+    is_imported = view.state == IMPORTED
+    head = f"[bold]{_safe(view.name)}[/]  {_safe(view.state)}"
+    parts: list[RenderableType] = [head if is_imported else f"{head}   {run}"]
     if not view.is_sandboxed:
         parts.append("[bold red]NOT SANDBOXED: do not rely on these numbers[/]")
-    if view.budget_seconds:
+    if view.budget_seconds and not is_imported:
         bar = Table.grid(padding=(0, 2))
         used = min(view.used_seconds, view.budget_seconds)
         bar.add_row(

@@ -9,6 +9,8 @@ from move37.team.protocols import Exhibit, Judgement
 
 WEIGHTS = {"novelty": 0.3, "size": 0.2, "cost": 0.25, "complexity": 0.25}  # assumed
 UNKNOWN = 0.5  # a part that could not be measured says nothing either way
+STATE_SIZE = "state_size"
+"""The admission probe that measures the state; without it nothing is known."""
 TYPICAL_NODES = 682  # measured: syntax nodes of the rendered gated delta rule
 
 
@@ -16,7 +18,10 @@ class SymbolicJudge:
     """Judges by rubric; implements `team.protocols.Judge`."""
 
     def assess(self, exhibit: Exhibit) -> Judgement:
-        """Return quality in [0, 1] and its parts, each in [0, 1]: higher is better."""
+        """Return quality in [0, 1] and its parts, each in [0, 1]: higher is better.
+
+        A layer that keeps no state mixes nothing over time: its quality is 0, whatever it costs.
+        """
         rubric = {
             "novelty": min(1.0, max(0.0, exhibit.novelty_distance)),
             "size": _size(exhibit),
@@ -24,6 +29,8 @@ class SymbolicJudge:
             "complexity": _complexity(exhibit),
         }
         quality = sum(WEIGHTS[part] * value for part, value in rubric.items())
+        if _keeps_nothing(exhibit):  # small, cheap and short, and no sequence mixer
+            rubric["memory"] = quality = 0.0
         return Judgement(
             quality=round(quality, 4), rubric={part: round(v, 4) for part, v in rubric.items()}
         )
@@ -46,6 +53,12 @@ def count_nodes(source: str) -> int | None:
 def _is_text(node: ast.AST) -> bool:
     value = node.value if isinstance(node, ast.Expr) else node
     return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def _keeps_nothing(exhibit: Exhibit) -> bool:
+    probe = exhibit.probe
+    measured = probe is not None and any(v.name == STATE_SIZE for v in probe.verdicts)
+    return probe is not None and measured and probe.state_bytes == 0
 
 
 def _size(exhibit: Exhibit) -> float:
