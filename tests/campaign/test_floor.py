@@ -20,7 +20,7 @@ from move37.campaign.settings import load_preset
 from move37.core.candidate import Candidate, Idea
 from move37.core.config import Preset
 from move37.core.events import NoiseMeasured
-from move37.evidence.noise import noise_floor
+from move37.evidence.noise import pooled_noise
 
 TINY = load_preset("tiny")
 KEY = "k" * 32
@@ -64,7 +64,7 @@ def test_replicates_of_several_runs_are_pooled_and_counted_once(tmp_path):
     both = share(tmp_path, KEY, [replicate(2, 2.1), replicate(3, 2.3)])
     assert {r.id for r in both} == {"r1", "r2", "r3"}
     (floor,) = [f for f in floors_of(TINY, both) if f.task == "text"]
-    expected = noise_floor({1: 2.0, 2: 2.1, 3: 2.3})
+    expected = pooled_noise([{1: 2.0, 2: 2.1, 3: 2.3}])
     assert floor.n_replicates == 3
     assert floor.deviation == pytest.approx(expected.deviation)
     assert floor.high == pytest.approx(expected.high)

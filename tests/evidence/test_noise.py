@@ -8,22 +8,22 @@ import numpy as np
 import pytest
 
 from move37.evidence.inputs import EvidenceError
-from move37.evidence.noise import noise_floor, paired_noise, pooled_noise
+from move37.evidence.noise import pooled_noise
 
 
 def test_the_floor_is_the_sample_deviation_whatever_order_sign_and_offset():
     values = [0.3, 0.5, 0.1, 0.9]
-    floor = noise_floor(dict(enumerate(values)))
+    floor = pooled_noise([dict(enumerate(values))])
     assert floor.deviation == pytest.approx(np.std(values, ddof=1))
     assert floor.degrees == 3
     assert floor.low < floor.deviation < floor.high
-    turned = noise_floor(dict(enumerate(7.0 - np.array(values[::-1]))))
+    turned = pooled_noise([dict(enumerate(7.0 - np.array(values[::-1])))])
     assert turned.deviation == pytest.approx(floor.deviation)
 
 
 def test_the_chi_square_interval_covers_the_true_deviation():
     rng = np.random.default_rng(0)
-    floors = [noise_floor(dict(enumerate(rng.normal(0, 0.02, 5)))) for _ in range(1500)]
+    floors = [pooled_noise([dict(enumerate(rng.normal(0, 0.02, 5)))]) for _ in range(1500)]
     assert 0.935 <= np.mean([f.low <= 0.02 <= f.high for f in floors]) <= 0.965
 
 
@@ -35,19 +35,11 @@ def test_pooling_ignores_the_means_of_the_mixers_and_weighs_by_degrees():
 
 
 def test_a_metric_without_spread_has_a_floor_of_zero():
-    floor = noise_floor({0: 1.0, 1: 1.0, 2: 1.0})
+    floor = pooled_noise([{0: 1.0, 1: 1.0, 2: 1.0}])
     assert (floor.deviation, floor.low, floor.high) == (0.0, 0.0, 0.0)
-
-
-def test_shared_seeds_that_move_together_leave_little_paired_noise():
-    shared = np.random.default_rng(1).normal(0, 1.0, 20)
-    own = np.random.default_rng(2).normal(0, 0.1, 20)
-    first, second = dict(enumerate(shared)), dict(enumerate(shared + own))
-    assert paired_noise(first, second | {99: 1e9}).deviation < 0.2
-    assert noise_floor(first).deviation > 0.5
 
 
 @pytest.mark.parametrize("scores", [{}, {0: 1.0}, {0: 1.0, 1: math.nan}])
 def test_too_few_or_broken_replicates_are_refused(scores):
     with pytest.raises(EvidenceError):
-        noise_floor(scores)
+        pooled_noise([scores])

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from move37.cognition.shelf import all_cards, reviewed
 from move37.core.candidate import Candidate, Idea, check_source
 from move37.core.config import CampaignConfig, Preset
 from move37.core.errors import ConfigError, LedgerError, SourceError, UnknownName
-from move37.core.events import CampaignStarted, Event, RootAdded, SessionClosed, SessionOpened
+from move37.core.events import CampaignStarted, RootAdded, SessionClosed, SessionOpened
 from move37.core.parsing import parse
 from move37.evidence.fitness import composite_by_name
 from move37.lab.laboratory import Laboratory
@@ -45,7 +45,6 @@ from move37.team.symbolic.library import library_description, library_names
 
 NOISE = ".noise"
 """Folder beside the runs, shared by them: see `campaign/floor.py`."""
-Observer = Callable[[Event], None]
 
 
 @contextmanager

@@ -27,36 +27,24 @@ class NoiseFloor:
     confidence: float = 0.95
 
 
-def noise_floor(scores: Mapping[int, float], *, confidence: float = 0.95) -> NoiseFloor:
-    """Return the seed-to-seed deviation of one mixer on one task.
-
-    Args:
-        scores: seed -> metric; at least two seeds. Sign and order do not matter.
-        confidence: of the chi-square interval.
-
-    Raises:
-        EvidenceError: fewer than two replicates, or a score that is not finite.
-
-    Source: (n-1) s^2 / sigma^2 follows chi-square with n-1 degrees for Gaussian noise (R. A.
-    Fisher).
-    """
-    return pooled_noise([scores], confidence=confidence)
-
-
 def pooled_noise(
     replicates: Iterable[Mapping[int, float]], *, confidence: float = 0.95
 ) -> NoiseFloor:
-    """Return the deviation within mixers, pooled: sqrt(sum (n_i - 1) s_i^2 / sum (n_i - 1)).
+    """Return the seed-to-seed deviation within mixers: sqrt(sum (n_i - 1) s_i^2 / sum (n_i - 1)).
 
     Replicates that do not differ at all give 0 with the interval [0, 0]: a saturated or blind
     metric has no noise floor and cannot be the unit of anything.
 
     Args:
-        replicates: per mixer, seed -> metric. Mixers with one replicate carry no information.
+        replicates: per mixer, seed -> metric; sign and order do not matter. Mixers with one
+            replicate carry no information.
         confidence: of the chi-square interval.
 
     Raises:
         EvidenceError: no mixer has two replicates, or a score is not finite.
+
+    Source: (n-1) s^2 / sigma^2 follows chi-square with n-1 degrees for Gaussian noise (R. A.
+    Fisher).
     """
     from scipy.special import chdtri
 
@@ -78,19 +66,3 @@ def pooled_noise(
         degrees=degrees,
         confidence=confidence,
     )
-
-
-def paired_noise(
-    first: Mapping[int, float], second: Mapping[int, float], *, confidence: float = 0.95
-) -> NoiseFloor:
-    """Return the deviation of the seed-by-seed difference of two mixers: what pairing leaves over.
-
-    Below sqrt(2) times the noise floor, shared seeds and data order have paid off.
-
-    Raises:
-        EvidenceError: fewer than two shared seeds, or a score that is not finite.
-    """
-    finite_array(first.values(), "replicate scores")
-    finite_array(second.values(), "replicate scores")
-    shared = sorted(set(first) & set(second))
-    return pooled_noise([{s: first[s] - second[s] for s in shared}], confidence=confidence)
