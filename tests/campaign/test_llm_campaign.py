@@ -17,8 +17,10 @@ from scripts import TEAM, scripted_team
 
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.loop import PATIENCE
+from move37.campaign.progress import fold
 from move37.campaign.replay import differences, journeys, replay
 from move37.campaign.session import Ending, work
+from move37.campaign.tables import failure_words
 from move37.core.config import CampaignConfig
 from move37.core.errors import OutOfFunds
 from move37.core.events import (
@@ -31,6 +33,7 @@ from move37.core.events import (
     ProposalFailed,
     SessionClosed,
 )
+from move37.dashboard.reader import Reader
 from move37.insights.report import write_report
 from move37.memory.artefacts import Artefacts
 from move37.memory.ledger import Ledger
@@ -181,12 +184,16 @@ def test_models_that_never_give_anything_usable_end_the_search(tmp_path: Path) -
     config = llm_config("hopeless", team=team)
     plenty = config.budget.model_copy(update={"max_candidates": 100})
     make_model = scripted({"researcher": ["I cannot help with this."]})
+    folder = RunFolder(path=tmp_path / "hopeless")
     with open_workshop(
-        config.model_copy(update={"budget": plenty}),
-        RunFolder(path=tmp_path / "hopeless"),
-        make_model=make_model,
+        config.model_copy(update={"budget": plenty}), folder, make_model=make_model
     ) as workshop:
         end = work(workshop, lambda *_: None)
         assert end.ending is Ending.UNUSABLE
         assert "12 proposals in a row" in end.note
         assert len(list(workshop.ledger.events([ProposalFailed]))) == PATIENCE
+        counted = {"no proposal: the model refuses": PATIENCE}
+        progress = fold(workshop.ledger.events())
+        assert progress.failures == counted
+        assert failure_words(progress) == f"{PATIENCE} no proposal: the model refuses"
+    assert Reader(folder).failures() == counted

@@ -26,6 +26,7 @@ from move37.core.events import (
     Event,
     NoveltyJudged,
     ProbesRan,
+    ProposalFailed,
 )
 from move37.core.trial import Outcome, ProbeReport, ProbeVerdict
 from move37.insights.report import write_report
@@ -89,6 +90,23 @@ def test_a_repeat_of_a_confirmed_layer_does_not_take_it_out_of_the_gallery(tmp_p
     page, _ = written([*winning(), *repeat, rejection], tmp_path)
     assert "One layer has held up" in page.text
     assert "not new 1 0 decayed delta" in page.text
+
+
+def test_proposals_that_failed_are_counted_by_reason(tmp_path: Path):
+    retries = "no usable reply: Exceeded maximum output retries (2); last: the code does not parse"
+    events = [
+        *campaigns.opening(),
+        ProposalFailed(index=0, reason=f"{retries}: line 3: '('"),
+        ProposalFailed(index=1, reason=f"{retries}: line 17: '{HOSTILE}'"),
+        ProposalFailed(index=2, reason="the server cannot be reached"),
+    ]
+    page, markdown = written(events, tmp_path)
+    for text in (page.text, markdown):
+        assert "No proposal failed" not in text
+    assert "no proposal: the code does not parse: line N 2 0" in page.text
+    assert "| no proposal: the code does not parse: line N | 2 | 0 |" in markdown
+    assert "| no proposal: the server cannot be reached | 1 | 0 |" in markdown
+    assert "Exceeded maximum output retries (2)" in page.text
 
 
 def test_failures_are_counted_by_kind_with_a_reason(tmp_path: Path):

@@ -17,6 +17,7 @@ from move37.core.events import (
     ModelCalled,
     NoveltyJudged,
     ProbesRan,
+    ProposalFailed,
     RootAdded,
     TrialFinished,
     TrialStarted,
@@ -35,7 +36,7 @@ class Progress:
     n_repeats: int = 0
     """Proposals that were not novel."""
     failures: Counter[str] = field(default_factory=Counter)
-    """Outcome -> count, over probes and trials."""
+    """Kind -> count: outcomes of probes and trials, and why proposals gave no candidate."""
     standings: dict[str, str] = field(default_factory=dict)
     """Candidate -> kind of its last verdict; roots are left out."""
     names: dict[str, str] = field(default_factory=dict)
@@ -91,8 +92,8 @@ def advance(progress: Progress, event: Event) -> Progress:
                 n_repairs=progress.n_repairs + 1,
                 names=progress.names | {candidate.id: candidate.idea.name},
             )
-        case ProbesRan(report=report) if not report.passed:
-            return replace(progress, failures=progress.failures + Counter([report.outcome]))
+        case ProbesRan() | ProposalFailed():
+            return replace(progress, failures=progress.failures + _failed(event))
         case TrialStarted(index=index, spec=spec):
             doing = {Stage.CONFIRM: "confirming", Stage.VERIFY: "verifying"}
             what = doing.get(spec.stage, f"rung {spec.rung}")
@@ -112,6 +113,12 @@ def advance(progress: Progress, event: Event) -> Progress:
         case NoveltyJudged():
             return replace(progress, n_repeats=progress.n_repeats + (not event.is_novel))
     return progress
+
+
+def _failed(event: ProbesRan | ProposalFailed) -> Counter[str]:
+    if isinstance(event, ProposalFailed):
+        return Counter([event.failure])
+    return Counter() if event.report.passed else Counter([event.report.outcome])
 
 
 def _after_guards(progress: Progress, event: AlarmRaised | DiversityStated) -> Progress:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from move37.campaign.progress import Progress
 from move37.campaign.session import Session
-from move37.campaign.tables import progress_table, spend_words
+from move37.campaign.tables import failure_words, progress_table, spend_words
 from move37.campaign.workshop import Workshop
 
 LINE_SECONDS = 15.0  # between lines where there is no terminal
@@ -53,12 +53,11 @@ class Screen:
 
     def _line(self, session: Session, progress: Progress) -> str:
         best = progress.best_effect
-        failures = ", ".join(f"{n} {kind}" for kind, n in sorted(progress.failures.items()))
         words = f"best {best.mean:+.2f} [{best.low:+.2f}, {best.high:+.2f}]" if best else "no best"
         return (
             f"{session.stage:10} {clock(self._watch.left_seconds)} left  "
             f"{progress.n_candidates} candidates  {progress.n_trials} trials  {words}  "
-            f"gallery {len(progress.gallery)}  failures: {failures or 'none'}"
+            f"gallery {len(progress.gallery)}  failures: {failure_words(progress)}"
             f"{f'  ALARMS: {len(progress.alarms)}' if progress.alarms else ''}"
             + (f"  models: {spend_words(progress)}" if progress.n_requests else "")
         )

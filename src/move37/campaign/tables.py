@@ -27,13 +27,12 @@ def progress_table(progress: Progress) -> Table:
     if progress.best_effect:
         name = escape_markup(progress.names.get(progress.best_id, ""))
         best = f"{name} {effect_words(progress.best_effect)}"
-    failures = ", ".join(f"{n} {kind}" for kind, n in sorted(progress.failures.items()))
     verdicts = ", ".join(f"{n} {kind}" for kind, n in sorted(progress.verdicts.items()))
     table.add_row("candidates", f"{progress.n_candidates} ({progress.n_repeats} repeats, "
                                 f"{progress.n_repairs} repairs)")  # fmt: skip
     table.add_row("trials", str(progress.n_trials))
     table.add_row("verdicts", verdicts or "none yet")
-    table.add_row("failures", failures or "none")
+    table.add_row("failures", failure_words(progress))
     if progress.diversity:
         table.add_row("diversity", escape(progress.diversity))
     for alarm in progress.alarms:
@@ -43,6 +42,12 @@ def progress_table(progress: Progress) -> Table:
     table.add_row("best in search", f"{best}   [dim](optimistic: chosen by search)[/]")
     table.add_row("gallery", f"{len(progress.gallery)} confirmed on fresh seeds")
     return table
+
+
+def failure_words(progress: Progress) -> str:
+    """Return the failures by kind, the most frequent first; a reason may be a model's words."""
+    found = sorted(progress.failures.items(), key=lambda item: (-item[1], item[0]))
+    return escape_markup(", ".join(f"{n} {kind}" for kind, n in found)) or "none"
 
 
 def spend_words(progress: Progress) -> str:

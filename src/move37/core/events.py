@@ -21,6 +21,7 @@ from move37.core.guard_events import (
     JudgementRevised,
     QuarantineLifted,
 )
+from move37.core.reasons import in_short
 from move37.core.trial import ProbeReport, Trial, TrialSpec
 
 
@@ -126,6 +127,11 @@ class ProposalFailed:
 
     index: int
     reason: str
+
+    @property
+    def failure(self) -> str:
+        """The kind of failure that it is counted as."""
+        return f"no proposal: {in_short(self.reason)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -22,6 +22,7 @@ from sqlalchemy.sql import column
 from move37 import __version__
 from move37.campaign.folder import RunFolder
 from move37.core.errors import LedgerError
+from move37.core.events import ProposalFailed
 from move37.memory.database import connect, is_sqlite, locate, name_of, plain_words, reading
 from move37.memory.migrate import REVISIONS
 from move37.memory.schema import campaigns, candidates, events, lineage, trials, verdicts
@@ -158,7 +159,7 @@ class Reader:
         return found[0]["used"] or 0.0
 
     def failures(self) -> dict[str, int]:
-        """Return how many probes and trials ended in each way but completed."""
+        """Return how many probes, trials and proposals failed in which way."""
         found: dict[str, int] = {}
         for column_ in (trials.c.outcome, candidates.c.probes):
             rows = (
@@ -170,6 +171,9 @@ class Reader:
                 for kind, n in connection.execute(rows):
                     if kind and kind != "completed":
                         found[kind] = found.get(kind, 0) + n
+        for row in self.of_kinds(["ProposalFailed"]):
+            kind = ProposalFailed(index=-1, reason=str(row["body"]["reason"])).failure
+            found[kind] = found.get(kind, 0) + 1
         return found
 
     def unfinished_trials(self, since: int) -> list[Row]:

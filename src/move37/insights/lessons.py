@@ -24,7 +24,8 @@ class FailureRow:
     kind: str
     count: int
     n_repaired: int
-    example: Record
+    example: Record | None
+    """None where there is no candidate: the proposal failed."""
     reason: str
 
 
@@ -53,7 +54,7 @@ class NoiseRow:
 
 
 def failure_rows(story: Story) -> list[FailureRow]:
-    """Return the failures by kind, the most frequent first."""
+    """Return the failures by kind, of proposals too; the most frequent first."""
     kinds: dict[str, list[tuple[Record, str]]] = defaultdict(list)
     for record in story.searched:
         if record.verdict and record.verdict.kind is VerdictKind.REJECTED:
@@ -68,7 +69,18 @@ def failure_rows(story: Story) -> list[FailureRow]:
         )
         for kind, found in kinds.items()
     ]
+    rows += _unproposed_rows(story)
     return sorted(rows, key=lambda row: (-row.count, row.kind))
+
+
+def _unproposed_rows(story: Story) -> list[FailureRow]:
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for event in story.unproposed:
+        reasons[event.failure].append(event.reason)
+    return [
+        FailureRow(kind=kind, count=len(found), n_repaired=0, example=None, reason=found[0])
+        for kind, found in reasons.items()
+    ]
 
 
 def credit_rows(story: Story) -> tuple[list[CreditRow], list[CreditRow]]:

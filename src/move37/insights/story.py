@@ -22,6 +22,7 @@ from move37.core.events import (
     NoiseMeasured,
     NoveltyJudged,
     ProbesRan,
+    ProposalFailed,
     RecordImported,
     RootAdded,
     SessionClosed,
@@ -41,6 +42,8 @@ Told = (
     | RecordImported
 )
 """Events that tell something about one candidate."""
+Aside = CampaignStarted | SessionOpened | SessionClosed | NoiseMeasured | ProposalFailed
+"""Events that concern no candidate."""
 LARGER = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
 IN_GALLERY = (VerdictKind.CONFIRMED, VerdictKind.VERIFIED)
 
@@ -128,6 +131,8 @@ class Story:
     """By index and id, in order of appearance. A candidate that was proposed twice has two."""
     records: dict[str, Record] = field(default_factory=dict)
     """By id; of a candidate that was proposed twice, the one with the lower index."""
+    unproposed: list[ProposalFailed] = field(default_factory=list)
+    """Proposals that gave no candidate."""
     floor: NoiseMeasured | None = None
     """The last noise floor that was recorded."""
     n_proposed: int = 0
@@ -176,9 +181,10 @@ def _tell_one(story: Story, event: Event) -> None:
         if record := _find(story, event.index, event.candidate_id):
             _learn(record, event)
         return
+    if isinstance(event, Aside):
+        _tell_aside(story, event)
+        return
     match event:
-        case CampaignStarted() | SessionOpened() | SessionClosed() | NoiseMeasured():
-            _tell_session(story, event)
         case RootAdded(candidate=candidate, role=role):
             _enter(story, Record(index=event.index, candidate=candidate, place=0, role=role))
         case CandidateProposed(candidate=candidate, operator=operator):
@@ -194,10 +200,10 @@ def _tell_one(story: Story, event: Event) -> None:
             _tell_trial(story, event.index, trial)
 
 
-def _tell_session(
-    story: Story, event: CampaignStarted | SessionOpened | SessionClosed | NoiseMeasured
-) -> None:
+def _tell_aside(story: Story, event: Aside) -> None:
     match event:
+        case ProposalFailed():
+            story.unproposed.append(event)
         case NoiseMeasured():
             story.floor = event
         case CampaignStarted():

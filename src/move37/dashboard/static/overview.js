@@ -44,7 +44,7 @@ function standings(v) {
 
 function failures(v) {
   const found = Object.entries(v.failures).sort((a, b) => b[1] - a[1]);
-  return el("section", {}, el("h2", {}, "Failures by kind"), found.length ? bars(found) : empty("No probe and no trial has failed."));
+  return el("section", {}, el("h2", {}, "Failures by kind"), found.length ? bars(found) : empty("No proposal, no probe and no trial has failed."));
 }
 
 function overTime(run, v) {
