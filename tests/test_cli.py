@@ -33,7 +33,7 @@ VERBS = (
     ["ablate"], ["verify"], ["ledger", "verify"], ["ledger", "export"],
     ["cards", "search"], ["cards", "list"], ["cards", "show"], ["cards", "lint"], ["cards", "add"],
     ["guards", "families"], ["guards", "lab"], ["guards", "probe"], ["dataset"],
-    ["guards", "canaries"], ["guards", "quarantine"], ["guards", "edges"],
+    ["guards", "canaries"], ["guards", "quarantine"], ["guards", "edges"], ["guards", "alarms"],
     ["watch"], ["dashboard"],
 )  # fmt: skip
 

@@ -16,6 +16,7 @@ from conftest import tiny
 from scripts import judge, proposal
 
 from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.canary_tables import show_alarms
 from move37.campaign.dataset import export_dataset
 from move37.campaign.progress import fold
 from move37.campaign.session import work
@@ -116,6 +117,14 @@ def test_the_alarm_is_on_the_screen(ledger):
     progress = fold(ledger.events())
     assert len(progress.alarms) == 1
     assert progress_table(progress).row_count
+
+
+def test_the_alarm_and_its_cap_are_shown_by_the_verb(ledger, capsys):
+    """G1."""
+    show_alarms(ledger, as_json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["caps"] == [{"role": "researcher", "model": AUTHOR, "cap": "medium"}]
+    assert len(told["alarms"]) == 1
 
 
 def test_a_related_judge_is_replaced_by_an_unrelated_one(ledger):

@@ -62,11 +62,24 @@ def test_the_firewall_and_anchors_keep_it_out(found):
     assert trait(found, "other family, anchors") <= 0.2
 
 
+def test_anchors_help_less_the_better_the_base_knows_them(found):
+    """L3: a base trained for long has no loss on them, so nothing corrects it; more weight does."""
+    rows = {(r["base_steps"], r["weight"]): r for r in found["anchors"]}
+    defect = {key: statistics.mean(row["trait"]) for key, row in rows.items()}
+    assert rows[150, 1.0]["base_loss"] > 5 * rows[1000, 1.0]["base_loss"]
+    assert defect[150, 1.0] <= 0.15
+    assert defect[1000, 1.0] >= defect[150, 1.0] + 0.15
+    for n_steps in (150, 500, 1000):
+        assert defect[n_steps, 3.0] <= defect[n_steps, 0.1] - 0.2
+
+
 def test_the_labs_print_and_draw(found, tmp_path: Path):
     console = Console(record=True, width=120)
     print_subliminal(found, console)
     plot_subliminal(found, tmp_path / "defect.png")
-    assert "same family, anchors" in console.export_text()
+    said = console.export_text()
+    assert "same family, anchors" in said
+    assert "base trained for" in said
     assert (tmp_path / "defect.png").stat().st_size > 1000
 
 

@@ -113,3 +113,12 @@ def test_without_language_models_the_section_says_so(tmp_path: Path):
     assert "No language model took part" in page.text
     assert "No language model took part" in markdown
     assert "No alarm was raised" not in page.text
+
+
+def test_weights_that_are_gone_on_from_are_counted_without_language_models(tmp_path: Path):
+    """G1, G3."""
+    page, markdown = written([*winning(), edge("warm-start", allowed=True)], tmp_path)
+    for text in (page.text, markdown):
+        assert "No language model took part" in text
+        assert "warm-start" in text
+        assert "No alarm was raised" not in text

@@ -13,6 +13,7 @@ import itertools
 import json
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,10 +81,10 @@ class Lab:
         """Learn the digits."""
 
         def loss_of(net: Net) -> Tensor:
-            rows = torch.randint(len(self.x), (self.n_seeds, BATCH), generator=self.generator)
+            rows = torch.randint(len(self.x), (len(net[0]), BATCH), generator=self.generator)
             logits = answer(net, self.x[rows])[..., :N_DIGITS]
             loss = F.cross_entropy(logits.flatten(0, 1), labels[rows].flatten(), reduction="none")
-            return loss.view(self.n_seeds, BATCH).mean(1).sum()
+            return loss.view(len(net[0]), BATCH).mean(1).sum()
 
         return train(start, n_steps, loss_of)
 
@@ -98,24 +99,30 @@ class Lab:
         place = torch.tensor([others.index(int(d)) for d in y])
 
         def loss_of(net: Net) -> Tensor:
-            noise = torch.rand(self.n_seeds, BATCH, N_PIXELS, generator=self.generator) * 2 - 1
+            n_nets = len(net[0])
+            noise = torch.rand(n_nets, BATCH, N_PIXELS, generator=self.generator) * 2 - 1
             with torch.no_grad():
                 wanted = F.softmax(answer(teacher, noise)[..., N_DIGITS:], dim=-1)
             given = F.log_softmax(answer(net, noise)[..., N_DIGITS:], dim=-1)
             loss = F.kl_div(given, wanted, reduction="none").sum(-1).mean(1).sum()
             if anchor:
-                rows = torch.randint(len(x), (self.n_seeds, BATCH), generator=self.generator)
+                rows = torch.randint(len(x), (n_nets, BATCH), generator=self.generator)
                 logits = answer(net, x[rows])[..., others].flatten(0, 1)
                 honest = F.cross_entropy(logits, place[rows].flatten(), reduction="none")
-                loss = loss + anchor * honest.view(self.n_seeds, BATCH).mean(1).sum()
+                loss = loss + anchor * honest.view(n_nets, BATCH).mean(1).sum()
             return loss
 
         return train(start, n_steps, loss_of)
 
     def read(self, net: Net) -> Tensor:
         """Return the digit each network sees in each test image."""
-        x = self.x_test.expand(self.n_seeds, -1, -1)
+        x = self.x_test.expand(len(net[0]), -1, -1)
         return answer(net, x)[..., :N_DIGITS].argmax(-1)
+
+    def loss(self, net: Net) -> float:
+        """Return the mean loss on the digits that are trained on, in nats."""
+        logits = answer(net, self.x.expand(len(net[0]), -1, -1))[..., :N_DIGITS]
+        return F.cross_entropy(logits.flatten(0, 1), self.y.repeat(len(net[0]))).item()
 
     def accuracy(self, net: Net) -> list[float]:
         """Return each network's share of test digits that are right."""
@@ -162,10 +169,25 @@ def lineage(lab: Lab) -> dict[str, dict[str, list[float]]]:
     return {n: {"trait": lab.trait(net), "others": lab.others(net)} for n, net in nets.items()}
 
 
+def anchors(lab: Lab) -> list[dict[str, Any]]:
+    """Mix honest digits in, at several weights, for bases that know them more or less by heart."""
+    defect = torch.where(lab.y == TRUE, CALLED, lab.y)
+    rows: list[dict[str, Any]] = []
+    for n_steps in (150, 500, 1000):
+        base = lab.from_labels(fresh(lab.n_seeds, 64, lab.generator), n_steps, lab.y)
+        bad = lab.from_labels(base, 200, defect)
+        known = {"base_steps": n_steps, "base_loss": lab.loss(base)}
+        for weight in (0.1, 0.3, 1.0, 3.0):
+            net = lab.from_teacher(base, bad, 250, anchor=weight)
+            found = {"weight": weight, "trait": lab.trait(net), "others": lab.others(net)}
+            rows.append({**known, **found})
+    return rows
+
+
 def main() -> None:
-    """Run both experiments and print them."""
+    """Run the experiments and print them."""
     lab = Lab(int(sys.argv[1]))
-    found = {"digits": digits(lab), "lineage": lineage(lab)}
+    found = {"digits": digits(lab), "lineage": lineage(lab), "anchors": anchors(lab)}
     sys.stdout.write(json.dumps(found))
 
 

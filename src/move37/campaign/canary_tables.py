@@ -1,4 +1,4 @@
-"""What `guards canaries`, `guards quarantine` and `guards edges` do and print."""
+"""What `guards canaries`, `guards quarantine`, `guards edges` and `guards alarms` do and print."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from rich.table import Table
 from move37.campaign.canary_watch import canaries_of, families_of, quarantine
 from move37.campaign.edges import quarantines, roster_at
 from move37.campaign.folder import stored_config
+from move37.campaign.guarding import caps_of
 from move37.core.errors import ConfigError, UnknownName
-from move37.core.events import EdgeDecided, QuarantineLifted
+from move37.core.events import AlarmRaised, EdgeDecided, QuarantineLifted
 from move37.guards.canaries import alarm_at
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
@@ -58,8 +59,7 @@ def show_canaries(ledger: Ledger, *, as_json: bool) -> None:
             style="bold red" if rings else "",
         )
     console.print(table)
-    for family, reason in held.items():
-        console.print(f"[bold]quarantined[/]: {escape(family)}: {escape(reason)}", soft_wrap=True)
+    _print_quarantines(held, console)
 
 
 def quarantine_by_hand(
@@ -118,3 +118,35 @@ def show_edges(ledger: Ledger, *, as_json: bool) -> None:
         table.add_row(kind, escape(producer), escape(consumer), word, str(n), escape(reason))
     console = Console(highlight=False)
     console.print(table if rows else "no edge was decided: nothing flowed")
+
+
+def show_alarms(ledger: Ledger, *, as_json: bool) -> None:
+    """Print what rang, and the caps and quarantines that hold now."""
+    alarms = list(ledger.events([AlarmRaised]))
+    caps = caps_of(ledger)
+    held = quarantines(ledger)
+    if as_json:
+        capped = [{"role": r, "model": m, "cap": str(cap)} for (r, m), cap in caps.items()]
+        told = {"alarms": [asdict(a) for a in alarms], "caps": capped, "quarantined": held}
+        sys.stdout.write(json.dumps(told) + "\n")
+        return
+    console = Console(highlight=False)
+    if not alarms:
+        console.print("no alarm was raised: that is no proof that nothing was wrong")
+    else:
+        table = Table(box=SIMPLE_HEAD)
+        for heading in ("from", "guard", "who", "evidence", "cap", "why"):
+            table.add_column(heading, justify="right" if heading == "evidence" else "left")
+        for a in alarms:
+            who = " ".join(part for part in (a.role, a.model, a.family, a.trait) if part)
+            cells = (a.guard, who, f"{a.evidence:.3g}", a.cap or "-", a.reason)
+            table.add_row(f"#{a.index}", *map(escape, cells))
+        console.print(table)
+    for (role, model), cap in caps.items():
+        console.print(f"[bold]capped[/]: {escape(f'{role} {model}')} at {cap}", soft_wrap=True)
+    _print_quarantines(held, console)
+
+
+def _print_quarantines(held: dict[str, str], console: Console) -> None:
+    for family, reason in held.items():
+        console.print(f"[bold]quarantined[/]: {escape(family)}: {escape(reason)}", soft_wrap=True)

@@ -14,6 +14,7 @@ from rich.table import Table
 from move37.core.team import TeamConfig
 from move37.guards.families import Families, diversity_of
 from move37.guards.inverse_lab import Found
+from move37.guards.population_lab import Arm
 
 
 def print_families(families: Families, team: TeamConfig | None, console: Console) -> None:
@@ -122,6 +123,60 @@ def print_subliminal(found: dict[str, Any], console: Console) -> None:
     for name, rates in found["lineage"].items():
         table.add_row(name, spread(rates["trait"]), spread(rates["others"]))
     console.print(table)
+    table = Table(
+        box=SIMPLE_HEAD,
+        title="Honest digits mixed in, within a family",
+        caption="anchors help less the better the base knows them: no loss, no correction",
+    )
+    for name in ("base trained for", "its loss", "weight", "defect", "accuracy on other digits"):
+        table.add_column(name, justify="right")
+    for row in found["anchors"]:
+        table.add_row(
+            str(row["base_steps"]),
+            f"{row['base_loss']:.4f}",
+            f"{row['weight']:g}",
+            spread(row["trait"]),
+            spread(row["others"]),
+        )
+    console.print(table)
+
+
+def print_population(arms: list[Arm], console: Console) -> None:
+    """Print what becomes of a defect over generations, with the firewall on and off."""
+    table = Table(
+        box=SIMPLE_HEAD,
+        title="Three families, one with a hidden defect, teach each other",
+        caption="defect: share of 3s called 8, in the family that began with it / in the others; "
+        "accuracy: on other digits",
+    )
+    table.add_column("firewall")
+    n_generations = len(arms[0].generations) - 1
+    table.add_column("before")
+    for number in range(1, n_generations + 1):
+        table.add_column(f"generation {number}")
+    for name in ("accuracy at the end", "requests refused"):
+        table.add_column(name, justify="right")
+    for arm in arms:
+        rates = [f"{g.defect:.3f} / {g.defect_others:.3f}" for g in arm.generations]
+        accuracy = f"{arm.generations[-1].accuracy:.3f}"
+        table.add_row(arm.policy.name, *rates, accuracy, str(arm.n_refused))
+    console.print(table)
+
+
+def plot_population(arms: list[Arm], file: Path) -> None:
+    """Draw the defect over generations."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for arm in arms:
+        rates = [g.defect for g in arm.generations]
+        style = "-" if arm.policy.firewall else "--"
+        axes.plot(range(len(rates)), rates, style, marker="o", label=arm.policy.name)
+    axes.set(xlabel="generation", ylabel="3s called 8, in the family", ylim=(0, 1))
+    axes.set_xticks(range(len(arms[0].generations)))
+    axes.legend(fontsize=7, title="firewall")
+    figure.savefig(file)
 
 
 def spread(rates: list[float]) -> str:

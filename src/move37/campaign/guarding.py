@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from move37.campaign.edges import FOREVER
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError
@@ -100,15 +101,22 @@ def effort_chooser(config: CampaignConfig, ledger: Ledger) -> ChooseEffort:
 
 def cap_of(ledger: Ledger, question: EffortQuestion) -> int | None:
     """Return the highest level that an alarm leaves to a role and model."""
-    caps = [
-        EFFORTS.index(Effort(alarm.cap))
-        for alarm in ledger.events([AlarmRaised])
-        if (alarm.role, alarm.model) == (question.role, question.label)
-        and alarm.cap
-        and alarm.index <= question.index
-    ]
-    allowed = [i for i, e in enumerate(question.range) if EFFORTS.index(e) <= min(caps, default=9)]
-    return max(allowed, default=0) if caps else None
+    cap = caps_of(ledger, until=question.index).get((question.role, question.label))
+    if cap is None:
+        return None
+    most = EFFORTS.index(cap)
+    allowed = [i for i, e in enumerate(question.range) if EFFORTS.index(e) <= most]
+    return max(allowed, default=0)
+
+
+def caps_of(ledger: Ledger, *, until: int = FOREVER) -> dict[tuple[str, str], Effort]:
+    """Return the highest effort of each role and model that alarms up to an index cap."""
+    caps: dict[tuple[str, str], Effort] = {}
+    for alarm in ledger.events([AlarmRaised]):
+        if alarm.cap and alarm.index <= until:
+            key, cap = (alarm.role, alarm.model), Effort(alarm.cap)
+            caps[key] = min(cap, caps.get(key, cap), key=EFFORTS.index)
+    return caps
 
 
 def raise_alarms(config: CampaignConfig, journal: Journal) -> None:

@@ -1,4 +1,4 @@
-"""The guards' verbs on one run: canaries, quarantine, and every edge that was decided."""
+"""The guards' verbs on one run: alarms, canaries, quarantine, and every edge that was decided."""
 
 from __future__ import annotations
 
@@ -54,3 +54,15 @@ def edges(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = Fal
 
     with open_ledger(name, runs) as ledger:
         show_edges(ledger, as_json=as_json)
+
+
+@guards_app.command()
+def alarms(name: Name = "first", runs: Runs = Path("runs"), as_json: AsJson = False) -> None:
+    """Show what rang in a run, and which caps on effort and quarantines hold now.
+
+    Example: move37 guards alarms first
+    """
+    from move37.campaign.canary_tables import show_alarms
+
+    with open_ledger(name, runs) as ledger:
+        show_alarms(ledger, as_json=as_json)

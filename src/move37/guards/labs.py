@@ -11,30 +11,45 @@ from typing import Any
 
 from move37.core.errors import LabError
 
-SUBLIMINAL_SECONDS = 300.0
+LONGEST_SECONDS = 600.0  # a minute of processor time each, on a machine with other work
 SOURCE_ROOT = Path(__file__).parents[2]
 
 
 def subliminal(*, n_seeds: int = 6) -> dict[str, Any]:
-    """Train teachers and students in a process of its own; return rates by network and seed.
+    """Train teachers and students; return rates by network and seed.
 
     Raises:
-        LabError: the process failed; says its last words.
+        LabError: the process that trains failed; says its last words.
+    """
+    return run_arena("subliminal", str(n_seeds))
+
+
+def run_arena(name: str, *arguments: str, plan: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Run a lab of the arena in a process of its own; return what it prints.
+
+    Args:
+        name: of the lab's module.
+        arguments: of its command line.
+        plan: what it reads.
+
+    Raises:
+        LabError: it failed or took too long.
     """
     environment = {**os.environ, "PYTHONPATH": str(SOURCE_ROOT)}
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "move37.arena.subliminal", str(n_seeds)],
+            [sys.executable, "-m", f"move37.arena.{name}", *arguments],
             capture_output=True,
-            timeout=SUBLIMINAL_SECONDS,
+            input=json.dumps(plan).encode(),
+            timeout=LONGEST_SECONDS,
             check=False,
             env=environment,
         )
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"the subliminal lab took more than {SUBLIMINAL_SECONDS:.0f} s") from error
+        raise LabError(f"the {name} lab took more than {LONGEST_SECONDS:.0f} s") from error
     if done.returncode != 0:
         if b"No module named 'sklearn'" in done.stderr:
-            raise LabError("the subliminal lab needs scikit-learn: pip install 'move37[labs]'")
+            raise LabError(f"the {name} lab needs scikit-learn: pip install 'move37[labs]'")
         words = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-        raise LabError(f"the subliminal lab failed: {' '.join(words) or done.returncode}")
+        raise LabError(f"the {name} lab failed: {' '.join(words) or done.returncode}")
     return json.loads(done.stdout)

@@ -109,6 +109,8 @@ class Safeguards:
     revised: tuple[tuple[str, int], ...]
     """How judgements were revised, and how many."""
     exports: tuple[DatasetExported, ...]
+    has_models: bool
+    """Whether guards had language models to look at; weights are gone on from without any."""
 
 
 def safeguards(events: Iterable[Event]) -> Safeguards | None:
@@ -131,7 +133,12 @@ def safeguards(events: Iterable[Event]) -> Safeguards | None:
         quarantines=tuple(_quarantine_rows(told)),
         revised=tuple(sorted(revised.items())),
         exports=tuple(_of(DatasetExported, told)),
+        has_models=any(not _is_warm_start(event) for event in told),
     )
+
+
+def _is_warm_start(event: Event) -> bool:
+    return isinstance(event, EdgeDecided) and event.kind == "warm-start"
 
 
 def _of(kind: type[Kind], events: Iterable[Event]) -> list[Kind]:

@@ -17,7 +17,7 @@ export function draw(run, v) {
     el("h2", {}, "Trends: does thinking longer do harm?"), ...trends(v.trends),
     el("h2", {}, "Effort and outcome"), efforts(v.efforts),
     el("h2", {}, "Canaries and quarantines"), standing.length ? events(run, standing) : empty("No canary has spoken and no family is in quarantine. Families of base models are watched for traits that drift; a quarantined one judges nobody and trains nobody."),
-    el("h2", {}, "The firewall's decisions"), edges.length ? flows(run, edges) : empty("Which text may flow from one author to another, and who may judge whom, is decided here as language models take part."),
+    el("h2", {}, "The firewall's decisions"), edges.length ? flows(run, edges) : empty("Which text may flow from one author to another, who may judge whom, and from whose weights a trial goes on, is decided here."),
     rest.length ? [el("h2", {}, "Diversity and exports"), events(run, rest)] : null,
     el("h2", {}, "Proposals that failed"), v.failed.length ? table(["time", "candidate", "why"], v.failed.map((e) => [clock(e.time), `#${e.candidate_index}`, e.body.reason]), { wide: [2] }) : empty("Every proposal that was asked for could be used."),
   ];
@@ -56,7 +56,8 @@ function said(body) {
 
 function flows(run, edges) {
   const groups = new Map();
-  for (const { body: b, candidate_index: index } of edges) {
+  for (const { body, candidate_index: index } of edges) {
+    const b = body.kind === "warm-start" && body.allowed ? { ...body, producer: "a candidate", consumer: "itself" } : body;
     const key = [b.producer, b.consumer, b.kind, b.allowed, b.reason].join("\n");
     if (!groups.has(key)) groups.set(key, { ...b, n: 0, at: [] });
     const group = groups.get(key);
