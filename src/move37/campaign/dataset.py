@@ -33,7 +33,8 @@ FORMS = {
 }
 ANCHOR_SHARE = 0.5
 """Of each batch, honest data that nobody of the campaign wrote. Measured in the subliminal lab:
-at equal weight a defect falls from .91 to .13 (docs/guards.md); small networks, no promise."""
+at equal weight a defect falls from .91 to between .03 and .55, the less the better the student
+knows the data already (docs/guards.md); small networks, no promise."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -106,7 +107,8 @@ def _write_manifest(exported: Exported, folder: Path) -> str:
         "refused": exported.refused,
         "anchor_share": ANCHOR_SHARE,
         "note": (
-            "Mix in at least this share of data that no member of the campaign wrote. Leaving "
+            "Mix in at least this share of data that no member of the campaign wrote, and on which "
+            "the student still makes mistakes: what it knows by heart corrects nothing. Leaving "
             "relatives out lowers the risk of hidden traits and leaves evidence; it does not "
             "prove that there are none."
         ),
