@@ -231,6 +231,17 @@ class TestAfterARun:
         source = move37("show", candidate.id, "--run", "small", "--source", cwd=finished).stdout
         assert source == candidate.source
 
+    def test_run_with_json_prints_the_end_on_standard_output_alone(self, finished):
+        again = move37("run", "--name", "small", "--json", cwd=finished)
+        assert again.returncode == 0
+        told = json.loads(again.stdout)
+        assert (told["name"], told["ending"]) == ("small", "all candidates were tried")
+        assert told["way_on"].endswith("move37 run --name small --candidates 4")
+        status = json.loads(move37("status", "small", "--json", cwd=finished).stdout)
+        assert told["progress"] == status
+        assert (finished / told["report"]).is_file()
+        assert "going on from linear_attention" in again.stderr
+
     def test_the_ledger_verifies_and_exports(self, finished):
         verified = move37("ledger", "verify", "small", cwd=finished)
         assert verified.returncode == 0

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from move37.campaign.loop import NothingUsable
 from move37.campaign.session import End, Ending
-from move37.campaign.way_on import ending_words
+from move37.campaign.way_on import ending_words, way_on
 from move37.core.errors import OutOfFunds
 from move37.team.protocols import NoProposal
 
@@ -26,7 +26,7 @@ def words(end: End, *, runs: str = "runs", **changed: float) -> str:
     config = tiny("mine")
     stored = config.budget
     now = config.model_copy(update={"budget": stored.model_copy(update=changed)})
-    said = ending_words(end, now, stored=stored, runs=Path(runs))
+    said = ending_words(end, way_on(end, now, stored=stored, runs=Path(runs)))
     return Text.from_markup(said).plain
 
 

@@ -29,7 +29,7 @@ from move37.campaign.tables import (
     probe_table,
     progress_table,
 )
-from move37.campaign.way_on import ending_words
+from move37.campaign.way_on import ending_words, way_on
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, ReportError
@@ -49,10 +49,14 @@ UNSANDBOXED = "[bold red]candidates run WITHOUT a sandbox[/], with your rights"
 
 
 def run_campaign(
-    file: Path | None, overrides: dict[str, Any], *, runs: Path, unsandboxed: bool
+    file: Path | None, overrides: dict[str, Any], *, runs: Path, unsandboxed: bool, as_json: bool
 ) -> None:
-    """Start a campaign or go on with it; print the gallery and where the report is."""
-    console = Console()
+    """Start a campaign or go on with it; print the gallery and where the report is.
+
+    As JSON, standard output is what it came to at the end and nothing else: the rest is printed on
+    standard error.
+    """
+    console = Console(stderr=as_json)
     config, folder = settle(file, overrides, runs=runs)
     preset = load_preset(config.preset)
     going_on = folder.is_begun()
@@ -70,11 +74,22 @@ def run_campaign(
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as Ctrl-C does
         with Screen(console, workshop) as screen:
             end = work(workshop, screen.show)
-        stored = stored_config(workshop.ledger).budget
-        words = ending_words(end, config, stored=stored, runs=runs)
-        console.print(words, soft_wrap=True, highlight=False)
-        print_gallery(console, workshop.ledger)
-        console.print(f"report: {report_run(workshop.ledger, folder)}", soft_wrap=True)
+        ledger = workshop.ledger
+        advice = way_on(end, config, stored=stored_config(ledger).budget, runs=runs)
+        console.print(ending_words(end, advice), soft_wrap=True, highlight=False)
+        print_gallery(console, ledger)
+        report = report_run(ledger, folder)
+        console.print(f"report: {report}", soft_wrap=True)
+        if as_json:
+            told = {"name": config.name, "ending": end.ending, "note": end.note, "way_on": advice}
+            _print_json(
+                {
+                    **told,
+                    "progress": _progress_json(fold(ledger.events())),
+                    "gallery": _gallery_json(ledger),
+                    "report": str(report),
+                }
+            )
 
 
 def estimate_campaign(
@@ -214,23 +229,25 @@ def show_status(ledger: Ledger, *, as_json: bool) -> None:
 
 def show_gallery(ledger: Ledger, *, as_json: bool) -> None:
     """Print the gallery."""
-    if not as_json:
+    if as_json:
+        _print_json(_gallery_json(ledger))
+    else:
         print_gallery(Console(), ledger)
-        return
+
+
+def _gallery_json(ledger: Ledger) -> list[dict[str, Any]]:
     state = ledger.state()
-    _print_json(
-        [
-            {
-                "id": e.id,
-                "name": e.candidate.idea.name,
-                "verdict": asdict(e.verdict),
-                "cost": asdict(cost),
-                "on_front": is_best,
-            }
-            for e, cost, is_best in priced(state, gallery_entries(state))
-            if e.verdict
-        ]
-    )
+    return [
+        {
+            "id": e.id,
+            "name": e.candidate.idea.name,
+            "verdict": asdict(e.verdict),
+            "cost": asdict(cost),
+            "on_front": is_best,
+        }
+        for e, cost, is_best in priced(state, gallery_entries(state))
+        if e.verdict
+    ]
 
 
 def check_layer(

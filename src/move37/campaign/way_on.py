@@ -20,8 +20,16 @@ OPTIONS = {
 """Limit -> the option of `move37 run` that sets it."""
 
 
-def ending_words(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path) -> str:
-    """Say how a session ended and how to go on, with markup.
+def ending_words(end: End, way_on: str) -> str:
+    """Say how a session ended and how to go on, with markup."""
+    if end.ending is Ending.STOPPED:
+        return f"[bold]stopped[/]; {escape_markup(way_on)}"
+    why = ": ".join(filter(None, (str(end.ending), end.note)))
+    return f"[bold]done[/]: {escape_markup(f'{why}; {way_on}')}"
+
+
+def way_on(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path) -> str:
+    """Say how to go on after a session; plain text.
 
     Args:
         end: from `work`.
@@ -29,15 +37,10 @@ def ending_words(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs
         stored: the budget that the campaign began with, which counts where no option is given.
         runs: the folder of all runs.
     """
-    if end.ending is Ending.STOPPED:
-        return "[bold]stopped[/]; the same command goes on where it was"
-    why = ": ".join(filter(None, (str(end.ending), end.note)))
-    return f"[bold]done[/]: {escape_markup(f'{why}; {_advice(end, config, stored, runs)}')}"
-
-
-def _advice(end: End, config: CampaignConfig, stored: BudgetConfig, runs: Path) -> str:
     budget = config.budget
     match end.ending:
+        case Ending.STOPPED:
+            return "the same command goes on where it was"
         case Ending.EXHAUSTED:
             return "start another run from other roots"
         case Ending.UNUSABLE:

@@ -67,6 +67,7 @@ def run(
     """Search for better layers, or go on with a run that is there.
 
     Ctrl-C stops cleanly; the same command goes on. A larger --budget continues a finished run.
+    With --json, standard output is the end result; progress is printed on standard error.
 
     Example: move37 run --name first --budget 8m
     """
@@ -90,14 +91,18 @@ def run(
     if dry_run:
         estimate_campaign(campaign, overrides, runs=runs, as_json=as_json)
         return
+    how = {"runs": runs, "unsandboxed": unsandboxed, "as_json": as_json}
     if not dashboard:
-        run_campaign(campaign, overrides, runs=runs, unsandboxed=unsandboxed)
+        run_campaign(campaign, overrides, **how)
         return
+    from rich.console import Console
+
     from move37.campaign.settings import load_campaign
     from move37.dashboard.serving import beside
 
-    with beside(runs, load_campaign(campaign, overrides).name):
-        run_campaign(campaign, overrides, runs=runs, unsandboxed=unsandboxed)
+    console = Console(stderr=as_json)
+    with beside(runs, load_campaign(campaign, overrides).name, console):
+        run_campaign(campaign, overrides, **how)
 
 
 @app.command()

@@ -41,8 +41,11 @@ def serve(runs: Path, name: str | None, *, host: str, port: int, browser: bool,
 
 
 @contextmanager
-def beside(runs: Path, name: str) -> Iterator[None]:
-    """Serve a run's page in another process while the block works: it cannot slow or stop it."""
+def beside(runs: Path, name: str, console: Console) -> Iterator[None]:
+    """Serve a run's page in another process while the block works: it cannot slow or stop it.
+
+    Its address is printed on the console.
+    """
     command = [
         sys.executable, "-m", "move37", "dashboard", "--runs", str(runs), "--port", "0",
         "--no-browser", "--with-parent",
@@ -52,7 +55,7 @@ def beside(runs: Path, name: str) -> Iterator[None]:
     )
     try:
         line = process.stdout.readline().strip() if process.stdout else ""
-        Console().print(f"{line}#/{quote(name)}/overview", soft_wrap=True, highlight=False)
+        console.print(f"{line}#/{quote(name)}/overview", soft_wrap=True, highlight=False)
         yield
     finally:
         process.terminate()
