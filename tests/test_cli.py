@@ -78,6 +78,8 @@ def events_of(folder: Path, kind: type) -> list:
         (("run", "--seed", "-1"), "seed"),
         (("run", "nothing.toml"), "no file nothing.toml"),
         (("status", "nothing"), "no run 'nothing'"),
+        (("run", "--name", "../evil"), "name: String should match pattern"),
+        (("ablate", "--name", "../evil"), "a run cannot be called '../evil'"),
         (("check", "nothing.py"), "no file nothing.py"),
         (("check", "nothing.py", "--width", "7"), "must divide"),
     ],
@@ -230,6 +232,15 @@ class TestAfterARun:
         assert candidate.id in shown
         source = move37("show", candidate.id, "--run", "small", "--source", cwd=finished).stdout
         assert source == candidate.source
+
+    @pytest.mark.parametrize("name", ["../out", "a/b", "..", "Again"])
+    def test_a_replay_stays_in_the_folder_of_all_runs(self, finished, name):
+        """U1."""
+        before = sorted(finished.rglob("*"))
+        message = refused(move37("replay", "small", "--into", name, cwd=finished))
+        assert f"a run cannot be called '{name}'" in message
+        assert "choose another --into" in message
+        assert sorted(finished.rglob("*")) == before
 
     def test_run_with_json_prints_the_end_on_standard_output_alone(self, finished):
         again = move37("run", "--name", "small", "--json", cwd=finished)

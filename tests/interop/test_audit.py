@@ -35,7 +35,7 @@ ROW = {"PIQA": 0.65, "HellaSwag": 0.36, "WinoGrande": 0.51, "ARC-e": 0.45, "ARC-
 def audited(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("audit")
     reading = read_folder(write_folder(folder / "data", TREE, GALLERY))
-    import_reading(reading, folder / "old")
+    import_reading(reading, folder, "old")
     with Ledger.open(folder / "old" / "ledger.db") as ledger, Laboratory() as laboratory:
         for most in (1, None):  # the second goes on where the first stopped
             run_probes(ledger, laboratory, d_model=32, n_heads=2, most=most, watch=lambda *_: None)
@@ -137,7 +137,7 @@ def test_models_that_only_differ_by_sampling_are_not_told_apart():
 
 def test_a_tree_alone_has_nothing_to_audit(tmp_path):
     """A4."""
-    import_reading(read_folder(write_folder(tmp_path / "data", TREE)), tmp_path / "old")
+    import_reading(read_folder(write_folder(tmp_path / "data", TREE)), tmp_path, "old")
     with Ledger.open(tmp_path / "old" / "ledger.db") as ledger:
         found = audit(ledger)
     assert "There is nothing to audit" in render(found, "old")

@@ -47,7 +47,7 @@ FIELDS = st.sampled_from(
 
 def imported(tmp_path: Path, tree: list, gallery: list | None = None) -> State:
     reading = read_folder(write_folder(tmp_path / "data", tree, gallery))
-    import_reading(reading, tmp_path / "runs" / "old")
+    import_reading(reading, tmp_path / "runs", "old")
     with Ledger.open(tmp_path / "runs" / "old" / "ledger.db") as ledger:
         assert ledger.verify() is None, "I4"
         return ledger.state()
@@ -144,14 +144,16 @@ def test_a_run_that_is_there_is_left_alone(tmp_path):
     imported(tmp_path, TREE)
     reading = read_folder(tmp_path / "data")
     with pytest.raises(ConfigError, match="is there already"):
-        import_reading(reading, tmp_path / "runs" / "old")
+        import_reading(reading, tmp_path / "runs", "old")
 
 
 def test_a_name_that_no_run_can_have_leaves_nothing_behind(tmp_path):
     """I4."""
     reading = read_folder(write_folder(tmp_path / "data", [tree_record(1, None, 1.0)]))
-    with pytest.raises(ConfigError, match="cannot be called"):
-        import_reading(reading, tmp_path / "runs" / "A b")
+    for name in ("A b", "../evil", "a/b", "..", "", "x" * 65, "old\n"):
+        with pytest.raises(ConfigError, match="cannot be called"):
+            import_reading(reading, tmp_path / "runs", name)
+    assert not list(tmp_path.rglob("*evil*"))
     assert not (tmp_path / "runs").exists()
 
 

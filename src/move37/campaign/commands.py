@@ -14,7 +14,7 @@ from rich.console import Console
 
 from move37.campaign.assemble import RunFolder, open_workshop, read_layer
 from move37.campaign.estimate import SPREAD, Estimate, estimate
-from move37.campaign.folder import stored_config
+from move37.campaign.folder import new_run, stored_config
 from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import work
@@ -155,7 +155,7 @@ def settle(
         ConfigError: a run of this name exists and is another campaign.
     """
     asked = load_campaign(file, overrides)
-    folder = RunFolder(path=runs / asked.name)
+    folder = new_run(runs, asked.name)
     if asked.database:
         folder = folder.at(asked.database)
     if not folder.is_begun():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
 import socket
 import uuid
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from move37 import __version__
-from move37.core.config import CampaignConfig
+from move37.core.config import RUN_NAME, CampaignConfig
 from move37.core.errors import ConfigError, LedgerError
 from move37.core.events import CampaignStarted
 from move37.memory.ledger import Ledger
@@ -169,6 +170,25 @@ class RunFolder:
                 "data cannot be drawn again: start another campaign with --name"
             )
         return secret
+
+
+def new_run(runs: Path, name: str, *, option: str = "--name") -> RunFolder:
+    """Return the folder of a run that is to be made: under the folder of all runs, nowhere else.
+
+    Args:
+        runs: the folder of all runs.
+        name: whole, as it was given.
+        option: that gives it, for the message.
+
+    Raises:
+        ConfigError: no run can have this name.
+    """
+    if not re.fullmatch(RUN_NAME, name):
+        raise ConfigError(
+            f"a run cannot be called {name!r}: up to 64 small letters, digits, dots, dashes and "
+            f"underscores, the first a letter or digit; choose another {option}"
+        )
+    return RunFolder(path=runs / name)
 
 
 def name_driver() -> str:

@@ -15,7 +15,6 @@ import shutil
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.folder import stored_config
@@ -180,5 +179,4 @@ def _bounded(config: CampaignConfig, n_indices: int, *, name: str) -> CampaignCo
     budget = config.budget.model_copy(
         update={"max_candidates": n_indices, "wall_seconds": LONGEST_SECONDS}
     )
-    safe = Path(name).name.lower()
-    return config.model_copy(update={"budget": budget, "name": safe})
+    return config.model_copy(update={"budget": budget, "name": name})

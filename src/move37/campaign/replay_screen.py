@@ -9,6 +9,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from move37.campaign.assemble import RunFolder
+from move37.campaign.folder import new_run
 from move37.campaign.replay import replay
 from move37.campaign.tables import escape_markup
 
@@ -17,7 +18,7 @@ SHOWN = 10
 
 def show_replay(folder: RunFolder, into: str, *, unsandboxed: bool, as_json: bool) -> bool:
     """Replay a run beside itself and say how it compares; return whether it is the same."""
-    target = RunFolder(path=folder.path.parent / into)
+    target = new_run(folder.path.parent, into, option="--into")
     found = replay(folder, target, unsandboxed=unsandboxed)
     if as_json:
         json.dump(asdict(found) | {"is_same": found.is_same}, sys.stdout, indent=2)

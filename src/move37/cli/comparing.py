@@ -40,11 +40,12 @@ def ablate(
     Example: move37 ablate --arms random,no_lessons --campaigns 3 --tokens 2M
     """
     from move37.campaign.comparing import ablate_campaign
+    from move37.campaign.folder import new_run
 
     ablate_campaign(
         campaign,
         {"preset": preset, "workers": workers},
-        folder=runs / name,
+        folder=new_run(runs, name).path,
         tokens=tokens,
         n_campaigns=campaigns,
         arms=arms or "",

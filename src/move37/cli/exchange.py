@@ -28,7 +28,7 @@ def import_asi_arch(
     from move37.interop.importing import import_reading
 
     reading = read_folder(folder)
-    n_records = import_reading(reading, runs / name)
+    n_records = import_reading(reading, runs, name)
     typer.echo(f"{n_records} records imported from {', '.join(reading.files)} into run {name!r}")
     for remark in reading.remarks:
         typer.echo(f"  {escape_markup(remark)}")

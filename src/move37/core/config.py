@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, m
 
 from move37.core.team import TeamConfig
 
+RUN_NAME = r"[a-z0-9][a-z0-9._-]{0,63}"
+"""What a campaign may be called, whole: its folder under --runs has that name."""
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -214,7 +217,7 @@ class EvidenceConfig(_Section):
 class CampaignConfig(_Section):
     """One search: everything that decides what happens, but for the machine it runs on."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")] = "first"
+    name: Annotated[str, Field(pattern=f"^{RUN_NAME}$")] = "first"
     seed: Annotated[int, Field(ge=0)] = 0
     preset: str = "cpu"
     roots: Annotated[tuple[str, ...], Field(min_length=1)] = ("linear_attention",)

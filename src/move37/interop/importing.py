@@ -14,10 +14,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from move37 import __version__
-from move37.campaign.assemble import RunFolder
+from move37.campaign.folder import new_run
 from move37.core.candidate import Candidate, Idea
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError
@@ -37,16 +35,19 @@ AUTHOR = "asi-arch"
 BATCH = 500
 
 
-def import_reading(reading: Reading, folder: Path) -> int:
-    """Write records into a new run; return how many. All of them, or no run is left.
+def import_reading(reading: Reading, runs: Path, name: str) -> int:
+    """Write records into a new run under a folder of runs; return how many.
+
+    All of them, or no run is left.
 
     Raises:
         ConfigError: there is a run of this name already, or no run can have this name.
     """
-    place = RunFolder(path=folder)
+    place = new_run(runs, name)
+    folder = place.path
     if place.exists:
-        raise ConfigError(f"run {folder.name!r} is there already; choose another --name")
-    config = _config(folder.name)
+        raise ConfigError(f"run {name!r} is there already; choose another --name")
+    config = CampaignConfig(name=name, opponents=())
     existed = folder.exists()
     try:
         with place.held(), Ledger.open(place.ledger, create=True) as ledger:
@@ -142,12 +143,3 @@ def _start(config: CampaignConfig, reading: Reading) -> CampaignStarted:
         sandboxed=True,
         imported_from=ORIGIN,
     )
-
-
-def _config(name: str) -> CampaignConfig:
-    try:
-        return CampaignConfig(name=name, opponents=())
-    except ValidationError as error:
-        raise ConfigError(
-            f"a run cannot be called {name!r}: small letters, digits, dots and dashes only"
-        ) from error
