@@ -112,6 +112,37 @@ def test_a_weights_file_with_sizes_that_are_none_is_no_weights_file(shape):
     assert count_weights(snapshot("[3, 4]")) == 12
 
 
+def started(start: object) -> str:
+    fields = {"ffn_width": 8, "curve": [], "initialisation": start}
+    reply = Message(kind="trained", fields=fields, blobs={"snapshot": b""})
+    liar: Any = Liar(reply)
+    return trials._read_trained(reply, liar).initialisation
+
+
+START = "a" * 64 + " torch-2.13.0+cpu/AVX2"
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        *(5, None, "", "a" * 64, START.upper(), START + "\n", f"{START} and more", ["a"]),
+        f"{'a' * 64} torch-{'9' * 4000}/AVX2",
+        f"{'a' * 64} torch-2/\u0967",
+    ],
+    ids=range(10),
+)
+def test_a_start_that_is_no_digest_is_a_forgery(start):
+    """L1: it goes into the ledger and onto pages."""
+    with pytest.raises(ChildFailed) as failed:
+        started(start)
+    assert failed.value.outcome is Outcome.FORGED
+
+
+def test_a_start_that_is_one_is_kept_as_it_was_said():
+    """L1."""
+    assert started(START) == START
+
+
 def test_a_curve_keeps_points_that_can_be_drawn():
     """L1."""
     raw = [[1, 2.0], [HUGE, 2.0], [-1, 2.0], [2, float("nan")], [3, "low"], None, [4, 1.5]]
