@@ -125,7 +125,7 @@ class TestAnotherCampaign:
     def test_other_settings_under_the_same_name_are_refused(self, finished):
         before = events_of(finished / "runs/small", CandidateProposed)
         message = refused(move37(*TINY, "--name", "small", "--seed", "9", cwd=finished))
-        assert "another campaign: seed differ" in message
+        assert "another campaign: its seed is 0, not 9; choose another --name" in message
         assert events_of(finished / "runs/small", CandidateProposed) == before
 
     def test_a_run_of_another_version_is_refused_and_left_alone(self, finished, tmp_path):

@@ -19,11 +19,13 @@ from conftest import run_tiny, tiny
 
 from move37.campaign import stages
 from move37.campaign.assemble import RunFolder, check_names, check_preset
-from move37.campaign.commands import settle
+from move37.campaign.commands import MAY_CHANGE, settle
+from move37.campaign.differing import differing_words
 from move37.campaign.folder import stored_config
 from move37.campaign.settings import load_preset
 from move37.core.candidate import Candidate, Idea
 from move37.core.claims import Verdict, VerdictKind
+from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, LedgerError
 from move37.core.events import CandidateProposed, CandidateStarted, TrialStarted, VerdictReached
 from move37.core.trial import Stage, TrialSpec
@@ -110,8 +112,30 @@ class TestSettings:
 
     def test_another_seed_is_refused_zero_included(self, runs):
         """G4."""
-        with pytest.raises(ConfigError, match="another campaign: seed differ"):
+        with pytest.raises(ConfigError, match="another campaign: its seed is 1, not 0; choose"):
             settle(None, {"name": "tiny", "seed": 0}, runs=runs)
+
+
+def test_what_differs_is_named_with_both_values_and_no_secret():
+    """G4."""
+    stored = CampaignConfig(preset="cpu")
+    model = {"provider": "openai-compatible", "model": "m", "base_url": "http://127.0.0.1:9/hidden"}
+    changed = {
+        "preset": "tiny",
+        "search": {"lag": 2},
+        "team": {"researcher": "llm", "models": {"one": model}},
+    }
+    asked = CampaignConfig.model_validate(changed)
+    words = differing_words(asked, stored, set(CampaignConfig.model_fields) - MAY_CHANGE)
+    assert words == (
+        'preset is "cpu", not "tiny"',
+        "search.lag is 4, not 2",
+        "team.models.one is another",
+        'team.researcher is "symbolic", not "llm"',
+    )
+    model["base_url"] = "http://127.0.0.1:9/also"
+    other = CampaignConfig.model_validate(changed)
+    assert differing_words(other, asked, ["team"]) == ("team.models.one.base_url is another",)
 
 
 @dataclasses.dataclass

@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from move37.campaign.assemble import RunFolder, open_workshop, read_layer
+from move37.campaign.differing import differing_words
 from move37.campaign.estimate import SPREAD, Estimate, estimate
 from move37.campaign.folder import new_run, stored_config
 from move37.campaign.progress import Progress, fold
@@ -58,14 +59,7 @@ def run_campaign(
     """
     console = Console(stderr=as_json)
     config, folder = settle(file, overrides, runs=runs)
-    preset = load_preset(config.preset)
-    going_on = folder.is_begun()
-    roots = escape_markup(", ".join(config.roots))
-    console.print(
-        f"[bold]{config.name}[/]: {'going on' if going_on else 'starting'} from {roots}; "
-        f"preset {preset.name} ({preset.purpose}); seed {config.seed}"
-    )
-    console.print("[dim]opening the laboratory: a few seconds[/]")
+    announce(console, config, folder)
     with open_workshop(config, folder, unsandboxed=unsandboxed) as workshop:
         if unsandboxed:
             console.print(UNSANDBOXED)
@@ -90,6 +84,17 @@ def run_campaign(
                     "report": str(report),
                 }
             )
+
+
+def announce(console: Console, config: CampaignConfig, folder: RunFolder) -> None:
+    """Say which run it is, and whether it is begun or gone on with, before the wait."""
+    preset = load_preset(config.preset)
+    roots = escape_markup(", ".join(config.roots))
+    console.print(
+        f"[bold]{config.name}[/]: {'going on' if folder.is_begun() else 'starting'} from {roots}; "
+        f"preset {preset.name} ({preset.purpose}); seed {config.seed}"
+    )
+    console.print("[dim]opening the laboratory: a few seconds[/]")
 
 
 def estimate_campaign(
@@ -169,13 +174,10 @@ def settle(
             )
     said = {key for key, value in overrides.items() if value is not None}
     wanted = set(CampaignConfig.model_fields) if file else said
-    differing = [
-        key for key in sorted(wanted - MAY_CHANGE) if getattr(asked, key) != getattr(stored, key)
-    ]
-    if differing:
+    if differing := differing_words(asked, stored, wanted - MAY_CHANGE):
         raise ConfigError(
-            f"run {asked.name!r} is another campaign: {', '.join(differing)} differ; "
-            "choose another --name, or leave them out to go on"
+            f"run {asked.name!r} is another campaign: its {'; its '.join(differing)}; choose "
+            f"another --name, or leave {'it' if len(differing) == 1 else 'them'} out to go on"
         )
     changes: dict[str, Any] = {"workers": overrides.get("workers") or stored.workers}
     given = {k: v for k, v in (overrides.get("budget") or {}).items() if v is not None}
