@@ -9,7 +9,9 @@ O4  A lesson that does not come leaves the tables; one with invented numbers is 
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -17,11 +19,14 @@ from pathlib import Path
 
 import pytest
 
+from move37.campaign import stages
 from move37.campaign.folder import RunFolder
-from move37.campaign.handwork import propose_layer
+from move37.campaign.handwork import propose_layer, stopped_words
 from move37.campaign.outside import Mailbox
 from move37.campaign.replay import replay
+from move37.campaign.workshop import Workshop
 from move37.core.candidate import Idea
+from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, ReplyError, Stopped
 from move37.core.events import SessionClosed
 from move37.lab.references import reference_candidate, reference_source
@@ -68,6 +73,39 @@ def test_a_layer_by_hand_goes_through_every_stage(finished_run, tmp_path):
         assert [e.reason for e in ledger.events([SessionClosed])] == ["the replay is over"]
     with pytest.raises(ConfigError, match="in the run already"):
         by_hand(tmp_path, wall_seconds=900.0)
+
+
+def test_ctrl_c_is_said_to_be_that_and_how_to_go_on(tmp_path, monkeypatch, capsys, request):
+    """O2: with all its time left; nothing says that time is short. A new run is said to begin."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in a background job
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    main = os.getpid()
+
+    def interrupted(workshop: Workshop, pool: object) -> None:
+        time.sleep(0.5)  # the main thread waits for the work now
+        os.kill(main, signal.SIGINT)
+        while not workshop.watch.is_stopped:
+            time.sleep(0.01)
+        raise Stopped("stopped in the test")
+
+    monkeypatch.setattr(stages, "prepare", interrupted)
+    file = tmp_path / "layer.py"
+    file.write_text(reference_source("hgrn2"), "utf-8")
+    overrides = {"name": "typo", "preset": "tiny", "budget": {"wall_seconds": 600.0}}
+    propose_layer(file, IDEA, overrides, runs=tmp_path, unsandboxed=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "typo: starting from linear_attention; preset tiny" in said
+    assert "stopped; the layer was not tried yet; the same command goes on" in said
+    assert "time left" not in said
+
+
+def test_a_layer_that_was_stopped_half_way_is_gone_on_with_by_run():
+    """O2: proposing it again would be refused."""
+    stored = CampaignConfig(name="tiny")
+    budget = stored.budget.model_copy(update={"max_candidates": 3})
+    config = stored.model_copy(update={"budget": budget})
+    said = stopped_words(config, stored.budget, Path("runs"), is_proposed=True)
+    assert said == "the layer is in the run; go on: move37 run --name tiny --candidates 3"
 
 
 def mailbox(*, seconds: float = 60.0, has_time: bool = True) -> Mailbox:

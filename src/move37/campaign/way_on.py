@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from move37.campaign.session import End, Ending
@@ -62,13 +63,24 @@ def way_on(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path
             larger = {cause.what: max(2 * getattr(budget, cause.what), cause.needed)}
         case _:
             larger = {"wall_seconds": max(3600, 2 * budget.wall_seconds)}
+    return f"for more: {run_command(config, stored=stored, runs=runs, larger=larger)}"
+
+
+def run_command(
+    config: CampaignConfig,
+    *,
+    stored: BudgetConfig,
+    runs: Path,
+    larger: Mapping[str, float] | None = None,
+) -> str:
+    """Return the command that goes on with a session's limits, some of them larger."""
     where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
-    return f"for more: move37 run --name {config.name}{_options(budget, stored, larger)}{where}"
+    return f"move37 run --name {config.name}{_options(config.budget, stored, larger or {})}{where}"
 
 
-def _options(budget: BudgetConfig, stored: BudgetConfig, larger: dict[str, float]) -> str:
+def _options(budget: BudgetConfig, stored: BudgetConfig, larger: Mapping[str, float]) -> str:
     """Spell every limit that is not as stored: one that is left out falls back to that."""
-    wanted = budget.model_dump() | larger
+    wanted = budget.model_dump() | dict(larger)
     return "".join(
         f" {option} {_spell(key, wanted[key])}"
         for key, option in OPTIONS.items()
