@@ -121,6 +121,25 @@ def test_a_layer_that_does_not_parse_is_named_with_its_line(tmp_path):
     assert "line 3" in message
 
 
+def test_a_layer_that_leaves_is_told_with_its_own_line_and_readably(tmp_path):
+    """U1: no traceback of ours, and lines are lines."""
+    (tmp_path / "layer.py").write_text(
+        "from torch import nn\n\n\nclass Mixer(nn.Module):\n"
+        "    def __init__(self, d_model, n_heads, layer_index):\n"
+        "        raise SystemExit('[bold]enough[/]')\n\n"
+        "    def forward(self, x_BTD, state=None):\n"
+        "        return x_BTD, state\n"
+    )
+    done = move37("check", "layer.py", cwd=tmp_path, env={**os.environ, "COLUMNS": "160"})
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "�" not in done.stdout
+    assert "contract" in done.stdout
+    last = done.stdout.rstrip().splitlines()[-2:]
+    assert last[0].endswith("SystemExit: [bold]enough[/]")
+    assert last[1] == "  line 6, in __init__: raise SystemExit('[bold]enough[/]')"
+
+
 class TestAnotherCampaign:
     def test_other_settings_under_the_same_name_are_refused(self, finished):
         before = events_of(finished / "runs/small", CandidateProposed)

@@ -284,6 +284,18 @@ class TestDeaths:
         assert report.outcome is Outcome.PROBE_FAILED
         assert "bidirectional" in report.reason
 
+    @pytest.mark.parametrize("error", ["SystemExit(3)", "KeyboardInterrupt()"])
+    @pytest.mark.parametrize("place", ["init", "before"])
+    def test_a_layer_that_leaves_is_a_layer_that_raised(self, laboratory, place, error):
+        """Whatever it raises: the reason names its own line and none of ours."""
+        report = run(laboratory, layer(**{place: f"raise {error}"}))
+        assert report.outcome is Outcome.PROBE_FAILED
+        (verdict,) = failed(report).values()
+        assert verdict.name == "contract"
+        assert error.split("(")[0] in verdict.detail
+        assert f"raise {error}" in verdict.detail
+        assert "move37" not in verdict.detail
+
     def test_a_source_that_does_not_parse_is_a_failed_contract(self, laboratory):
         report = run(laboratory, "def broken(:")
         assert report.outcome is Outcome.PROBE_FAILED

@@ -68,7 +68,7 @@ def _guarded(answer: Callable[[Message], Message], question: Message) -> Message
         return answer(question)
     except MemoryError as error:
         return Message(kind="failed", fields={"outcome": "out_of_memory", "reason": _say(error)})
-    except Exception as error:  # noqa: BLE001 - whatever a candidate raises is a reply, not a crash
+    except BaseException as error:  # noqa: BLE001 - what a candidate raises is a reply, SystemExit too
         reason = _say(error)
         if "can't allocate memory" in reason:
             return Message(kind="failed", fields={"outcome": "out_of_memory", "reason": reason})
@@ -79,7 +79,7 @@ def _say(error: BaseException) -> str:
     """Return the exception and the candidate's own lines that led to it."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - a candidate's exception may refuse to be printed
+    except BaseException:  # noqa: BLE001 - a candidate's exception may refuse to be printed
         text = "(its text cannot be printed)"
     frames = [
         frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == FILENAME

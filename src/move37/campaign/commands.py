@@ -21,6 +21,7 @@ from move37.campaign.screen import Screen
 from move37.campaign.session import work
 from move37.campaign.settings import load_campaign, load_preset
 from move37.campaign.tables import (
+    escape_lines,
     escape_markup,
     estimate_table,
     gallery_entries,
@@ -276,7 +277,7 @@ def check_layer(
             console.print(UNSANDBOXED)
         console.print(probe_table(report))
         words = "every probe passed" if report.passed else f"{report.outcome}: {report.reason}"
-        console.print(escape_markup(words), highlight=False)
+        console.print(escape_lines(words), highlight=False)
     return report.passed
 
 

@@ -194,6 +194,11 @@ def escape_markup(text: str) -> str:
     return escape("".join(c if c.isprintable() else "�" for c in text))
 
 
+def escape_lines(text: str) -> str:
+    """Return untrusted text of several lines, such as a traceback: as `escape_markup`, by line."""
+    return "\n".join(map(escape_markup, text.split("\n")))
+
+
 def probe_table(report: ProbeReport) -> Table:
     """Return the probes' verdicts as a table, breaches first in words."""
     table = Table(title="Admission probes", title_justify="left")
@@ -205,6 +210,6 @@ def probe_table(report: ProbeReport) -> Table:
             "[green]passed[/]" if verdict.passed else "[bold red]FAILED[/]",
             f"{verdict.breach:.3g}",
             f"{verdict.limit:.3g}",
-            escape_markup(verdict.detail),
+            escape_lines(verdict.detail),
         )
     return table
