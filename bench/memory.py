@@ -128,11 +128,12 @@ def parents(ledger: Ledger, rule: str, index: int) -> object:
 def fold_and_choose(ledger: Ledger, n_trials: int, n_candidates: int, repeats: int) -> None:
     """What a driver pays once at its start, and what a turn still takes from the folded state."""
     say(n_trials, "fold all at a start", [once(ledger.state)])
-    seeds, id_ = itertools.count(5_000), id_of(n_candidates - 1)
+    turns, last = itertools.count(), n_candidates - 1
 
     def turn() -> object:
-        ledger.append(trial(id_, 0, next(seeds)))
-        return ledger.state(n_candidates - LAG)
+        k = next(turns)
+        ledger.append(trial(id_of(last), 0, 5_000 + k, index=last))
+        return ledger.state(n_candidates - 2 * LAG - repeats + k).candidates
 
     say(n_trials, "append, and the state that the next candidate sees", timed(turn, repeats))
 

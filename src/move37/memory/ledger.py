@@ -29,16 +29,15 @@ from move37.memory.database import locate, reading, writing
 from move37.memory.leases import LEASE_SECONDS, Leases, spell
 from move37.memory.locks import KeyedLocks
 from move37.memory.migrate import open_database, take_turns
+from move37.memory.pasts import Pasts
 from move37.memory.projections import open_campaign, project
 from move37.memory.record import GENESIS, Record, link, read_row
 from move37.memory.schema import campaigns, events, trials
-from move37.memory.state import Conversation, State, fold
+from move37.memory.state import State, fold
 from move37.memory.verify import Difference, first_difference
 
 PAGE = 500
 """Rows read per transaction, so that a slow reader never holds the log back."""
-
-PASTS = 4  # assumed: a step asks for its own past a few times, and lag is 4
 
 E = TypeVar("E", bound=Event)
 
@@ -53,8 +52,7 @@ class Ledger:
         self._locks = KeyedLocks()
         self._state = State()
         self._state_seq = 0
-        self._pasts: dict[int, State] = {}
-        """By index, what was known before it: valid as long as nothing below it is told."""
+        self._pasts = Pasts()
         self._state_lock = threading.Lock()
         self.leases: Leases | None = None
         """This driver's claims, where several share the campaign; see `share`."""
@@ -190,25 +188,18 @@ class Ledger:
     def state(self, before_index: int | None = None) -> State:
         """Return what is known; with `before_index`, only what candidates below it produced.
 
-        Cost: folds only the events that came since the last call; a past that no new event told
-            of is given again.
+        Cost: folds only the events that came since the last call; a past is made from the one
+            before, and given again as long as no new event told of it.
         """
         with self._state_lock:
             fresh = list(self.records(since=self._state_seq))
             if fresh:
                 self._state = fold((r.event for r in fresh), start=self._state)
                 self._state_seq = fresh[-1].seq + 1
-                told = [r.event.index for r in fresh if not isinstance(r.event, Conversation)]
-                earliest = min(told, default=self._state_seq)
-                self._pasts = {n: past for n, past in self._pasts.items() if n <= earliest}
-            return self._state if before_index is None else self._past(max(before_index, 0))
-
-    def _past(self, index: int) -> State:
-        if index not in self._pasts:
-            while len(self._pasts) >= PASTS:
-                del self._pasts[next(iter(self._pasts))]
-            self._pasts[index] = self._state.before(index)
-        return self._pasts[index]
+                self._pasts.tell(r.event for r in fresh)
+            if before_index is None:
+                return self._state
+            return self._pasts.before(self._state, before_index)
 
     def head(self) -> tuple[int, str]:
         """Return the number of events and the last one's hash."""

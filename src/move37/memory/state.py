@@ -311,10 +311,15 @@ class State:
         )
 
     def before(self, index: int) -> State:
-        """Keep only what candidates below an index, and the campaign itself (roots), produced."""
+        """Keep only what candidates below an index, and the campaign itself (roots), produced.
+
+        Its entries come by rising index.
+        """
         index = max(index, 0)
+        kept = [(key, entry) for key, entry in self.entries.items() if entry.index < index]
+        kept.sort(key=lambda item: item[1].index)
         return State(
-            entries={key: e.before(index) for key, e in self.entries.items() if e.index < index},
+            entries={key: entry.before(index) for key, entry in kept},
             openings={i: opening for i, opening in self.openings.items() if i < index},
             sessions=self.sessions,
             places=self._places,
