@@ -176,8 +176,10 @@ class VectorIndex:
             return ()
         vector = self._embedder.embed([query])[0]
         places = self._near(vector, limit, n_rows)
-        rows = self._rows[:n_rows] if places is None else self._rows[places]
-        cosines = rows @ vector
+        if places is None:
+            cosines = self._rows[:n_rows] @ vector
+        else:
+            cosines = np.einsum("nd,d->n", self._rows[places], vector)  # see Sketch.near
         n = min(limit, len(cosines))
         best = np.argpartition(-cosines, n - 1)[:n]
         found = [
