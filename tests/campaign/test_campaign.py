@@ -180,7 +180,7 @@ def with_the_secret_of(run: Path, folder: Path) -> Path:
 
 
 def wait_for_trials(folder: Path, n_trials: int, driver: subprocess.Popen) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while time.monotonic() < deadline and driver.poll() is None:
         if (folder / "ledger.db").exists():
             with Ledger.open(folder / "ledger.db", create=True) as ledger:
