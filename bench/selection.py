@@ -206,9 +206,8 @@ def main() -> None:
         answers = list(pool.map(_one, jobs))
     found = {arm: np.array([a for job, a in zip(jobs, answers, strict=True) if job[0] == arm])
              for arm in arms}  # fmt: skip
-    print(
-        f"{chosen.landscapes} landscapes, rough share {chosen.rough}; true effect of the declared best, noise units\n"
-    )
+    print(f"{chosen.landscapes} landscapes, rough share {chosen.rough}")
+    print("true effect of the declared best, noise units\n")
     print("| rule | " + " | ".join(f"after {n}" for n in marks) + " | less the default's, "
           f"after {marks[-1]} [95 %] |")  # fmt: skip
     print("|---" * (len(marks) + 2) + "|")
