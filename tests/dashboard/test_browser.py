@@ -10,12 +10,12 @@ With MOVE37_SCREENSHOTS=FOLDER pictures of every page are kept there, as .ci/run
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asking import served
 from browsing import PAGES, Visit, chromium
 from watched_runs import (
     HOSTILE,
@@ -51,12 +51,8 @@ def runs(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def server(runs) -> Iterator[Server]:
-    with Server(runs, host="127.0.0.1", port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with served(runs) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ S3. The growth plays to its end, can be paused, and a hidden candidate cannot be
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 
 import pytest
+from asking import served
 from browsing import Visit, chromium
 from watched_runs import BASELINE, confirmed, layer, opening, searched, write
 
@@ -26,12 +26,8 @@ def server(tmp_path_factory) -> Iterator[Server]:
     for k, winner in enumerate(WINNERS):
         events += [*searched(winner, k, 1.0 + k), confirmed(winner, k, 1.0 + k)]
     write(runs / "five", events)
-    with Server(runs, host="127.0.0.1", port=0) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
+    with served(runs) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
