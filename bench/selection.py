@@ -17,7 +17,7 @@ import random
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -171,12 +171,9 @@ class Search:
         return contender
 
     def _count_child(self, parents: tuple[str, ...]) -> None:
-        for k, c in enumerate(self.pool):
-            if c.id in parents:
-                self.pool[k] = Contender(
-                    id=c.id, index=c.index, fitness=c.fitness, n_seeds=c.n_seeds,
-                    task_effects=c.task_effects, n_children=c.n_children + 1, island=c.island,
-                )  # fmt: skip
+        self.pool = [
+            replace(c, n_children=c.n_children + 1) if c.id in parents else c for c in self.pool
+        ]
 
 
 def _shrunk(c: Contender) -> float:

@@ -124,27 +124,28 @@ def test_a_damaged_ledger_is_said_in_words_and_the_others_still_show(runs):
     assert lines["first"]["n_candidates"] == 2
 
 
+def mark(file: Path, revision: str) -> str:
+    """Write another schema number into a ledger; return the one it had."""
+    with sqlite3.connect(file) as database:
+        (before,) = database.execute("select version_num from alembic_version").fetchone()
+        database.execute("update alembic_version set version_num = ?", (revision,))
+    database.close()
+    return before
+
+
 def test_a_ledger_of_a_newer_version_is_said_in_words(runs):
     """S3."""
-    with sqlite3.connect(runs / "first/ledger.db") as database:
-        database.execute("update alembic_version set version_num = '9999'")
-    database.close()
+    mark(runs / "first/ledger.db", "9999")
     with served(runs) as server:
         assert "newer move37" in problem(server, "/api/first/overview")
 
 
 def test_a_ledger_of_an_older_version_names_the_command_that_brings_it_up_to_date(runs):
-    """S3. The page itself migrates nothing; after the named command it shows the run."""
-    with sqlite3.connect(runs / "first/ledger.db") as database:
-        database.execute("update alembic_version set version_num = '0001'")
-    database.close()
+    """S3. The page itself migrates nothing; once the run is up to date it is shown."""
+    mark(runs / "first/ledger.db", "0001")
     with served(runs) as server:
         assert "move37 status first" in problem(server, "/api/first/overview")
-        with sqlite3.connect(runs / "first/ledger.db") as database:
-            (revision,) = database.execute("select version_num from alembic_version").fetchone()
-            assert revision == "0001"
-            database.execute("update alembic_version set version_num = '0002'")
-        database.close()
+        assert mark(runs / "first/ledger.db", "0002") == "0001"
         assert get(server, "/api/first/overview")[0].status == 200
 
 

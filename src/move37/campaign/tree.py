@@ -13,14 +13,14 @@ from move37.memory.state import Entry, State
 
 MAX_INDENT = 60
 MAX_DIFF_LINES = 2_000
+MAX_COMPARED = 20_000
+"""Lines of one source: difflib's time grows with their product."""
 MEASURED = {
     VerdictKind.CONFIRMED: " on fresh seeds",
     VerdictKind.VERIFIED: " at the larger scale",
     VerdictKind.REFUTED: " measured afresh",
 }
 """What an effect rests on, where it is not the search's own trials."""
-MAX_COMPARED = 20_000
-"""Lines of one source: difflib's time grows with their product."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -101,9 +101,8 @@ def _branch(entry: Entry, lead: str) -> Branch:
         words = f"#{entry.published.label}" + (f" {score:.3f}" if score is not None else "")
         kind = entry.role if entry.role == "root" else ""
     elif verdict:
-        effect = f" {effect_words(verdict.effect)}" if verdict.effect else ""
-        if effect:
-            effect += MEASURED.get(verdict.kind, "")
+        rests_on = MEASURED.get(verdict.kind, "")
+        effect = f" {effect_words(verdict.effect)}{rests_on}" if verdict.effect else ""
         is_root = verdict.kind is VerdictKind.EXPLORED and entry.role == "root"
         words = "root" if is_root else f"{verdict.kind}{effect}"
         kind = str(verdict.kind)

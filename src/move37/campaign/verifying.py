@@ -60,7 +60,7 @@ def verify_candidate(
             reason = "stopped by hand"
             console.print("[bold]stopped[/]; the same command goes on where it was")
         finally:
-            workshop.close_session(reason or "an error ended it", failed=not reason)
+            workshop.close_session(reason)
         found = found_at_larger_scale(workshop.ledger, entry.id)
         page = report_run(workshop.ledger, folder)
     if as_json:

@@ -105,7 +105,7 @@ def measure_afresh(
             reason = "stopped by hand"
             raise
         finally:
-            workshop.close_session(reason or "an error ended it", failed=not reason)
+            workshop.close_session(reason)
     return found
 
 

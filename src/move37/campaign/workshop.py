@@ -190,13 +190,16 @@ class Workshop:
             raise
 
     def close_session(self, reason: str, *, failed: bool = False) -> None:
-        """Record that this driver stopped, in good order or because an error ended its work."""
+        """Record that this driver stopped, in good order or because an error ended its work.
+
+        Without a reason an error did.
+        """
         self.ledger.append(
             SessionClosed(
                 driver=self.driver,
-                reason=reason,
+                reason=reason or "an error ended it",
                 wall_seconds=self.watch.session_seconds,
-                failed=failed,
+                failed=failed or not reason,
             )
         )
 
