@@ -68,12 +68,12 @@ CALLS = {
 @pytest.mark.parametrize("name", [pytest.param(name, marks=on_gpu) for name in CALLS])
 def test_fla_equals_the_torch_form_within_half_precision(name):
     leaves = draw()
-    fused = CALLS[name](**leaves)
+    with kernels.using_fla():
+        fused = CALLS[name](**leaves)
     fused_gradients = torch.autograd.grad(
         fused[0].float().sum() + fused[1].sum(), list(leaves.values()), allow_unused=True
     )
-    with kernels.torch_only():
-        plain = CALLS[name](**leaves)
+    plain = CALLS[name](**leaves)
     plain_gradients = torch.autograd.grad(
         plain[0].float().sum() + plain[1].sum(), list(leaves.values()), allow_unused=True
     )

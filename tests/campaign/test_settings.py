@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import pytest
 
+from move37.campaign.assemble import check_names
 from move37.campaign.settings import load_campaign, load_preset, parse_duration, preset_names
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, UnknownName
@@ -51,6 +53,21 @@ def test_a_broken_file_is_refused_with_its_reason(tmp_path, text, words):
 def test_a_budget_that_is_no_table_is_refused_beside_one_from_the_command_line(tmp_path):
     with pytest.raises(ConfigError, match="budget"):
         load_campaign(write(tmp_path, "budget = 480"), {"budget": {"wall_seconds": 5.0}})
+
+
+def test_kernels_for_gpus_are_refused_on_a_cpu(tmp_path):
+    file = tmp_path / "mine.toml"
+    text = (resources.files("move37.core") / "presets" / "tiny.toml").read_text("utf-8")
+    file.write_text(text.replace("[training]\n", "[training]\nfla = true\n", 1))
+    with pytest.raises(ConfigError, match="fla = true needs device = 'cuda'"):
+        load_preset(str(file))
+
+
+def test_kernels_that_are_not_installed_are_named_before_anything_runs():
+    preset = load_preset("explore")
+    training = preset.training.model_copy(update={"fla": True})
+    with pytest.raises(ConfigError, match="pip install flash-linear-attention"):
+        check_names(CampaignConfig(), preset.model_copy(update={"training": training}), is_new=True)
 
 
 def test_a_missing_file_is_named(tmp_path):

@@ -68,6 +68,16 @@ def test_compilers_may_run_only_where_they_are_needed(machine):
 
 
 @machines
+def test_the_cuda_driver_gets_what_it_needs_and_nothing_else(machine):
+    """C1: measured on an H100, one refused call after the other (docs/log.md, 2026-11-26)."""
+    program = seccomp.program(new_processes=True, gpu=True, machine=machine)
+    for name, numbers in seccomp.REFUSED.items():
+        if (number := numbers[COLUMN[machine]]) is not None:
+            expected = ALLOW if name == "socket" else EPERM
+            assert decide(program, number, machine=machine) == expected, name
+
+
+@machines
 def test_a_call_of_another_architecture_ends_the_process(machine):
     """C2: 32-bit calls have other numbers."""
     program = seccomp.program(new_processes=True, machine=machine)

@@ -25,20 +25,25 @@ ARGUMENTS = ("d_model", "n_heads", "layer_index")
 __all__ = ["FILENAME", "ContractError", "load_mixer"]
 
 
-def load_mixer(source: str) -> type[nn.Module]:
+def load_mixer(source: str, *, compiles: bool = False, fla_itself: bool = False) -> type[nn.Module]:
     """Execute candidate text; return its layer as a class `Mixer(d_model, n_heads, layer_index)`.
 
     A layer written the fla way (`forward(hidden_states, past_key_values, ...)`) comes back adapted.
     Exceptions that the candidate's own top-level code raises pass through; their tracebacks show
     its lines.
 
+    Args:
+        source: the candidate's text.
+        compiles: whether torch.compile compiles; it does nothing otherwise.
+        fla_itself: whether imports of fla get fla's own kernels (GPU, half precision), or ours.
+
     Raises:
         ContractError: it does not parse, imports what a candidate may not, or defines no layer.
     """
     code = _compile(source)
-    if "fla" in source or "transformers" in source:
+    if not fla_itself and ("fla" in source or "transformers" in source):
         fla.install()
-    if "compile" in source:
+    if not compiles and "compile" in source:
         _skip_compilation()
     module = _execute(code, source)
     mixer = getattr(module, "Mixer", None)
@@ -48,7 +53,8 @@ def load_mixer(source: str) -> type[nn.Module]:
     layer = find_fla_layer(module, MODULE_NAME)
     if layer is None:
         raise ContractError(_nothing_found(module))
-    fla.install()  # it is handed fla's cache, also when it imports nothing of fla
+    if not fla_itself:
+        fla.install()  # it is handed fla's cache, also when it imports nothing of fla
     return adapt(layer)
 
 
@@ -86,8 +92,6 @@ def _skip_compilation() -> None:
 
     Measured: 57 CPU seconds for a two-layer model, which saves 11 ms a step (docs/log.md).
     """
-    if torch.cuda.is_available():
-        return
 
     def as_it_is(model: object = None, **_options: object) -> object:
         return (lambda later: later) if model is None else model

@@ -21,7 +21,8 @@ from typing import NoReturn
 from move37.arena import seccomp
 
 SCRATCH = "/scratch"
-SCRATCH_FILES = 4096
+SCRATCH_BYTES_PER_FILE = 16 * 2**10
+"""One file or folder per so many bytes of scratch."""
 STACK_BYTES = 8 * 2**20
 LOCKED_BYTES = 2**20
 INSIDE_ID = 65534
@@ -91,7 +92,8 @@ def furnish(confinement: Confinement) -> str:
     flags = _NO_SUID | _NO_DEVICES
     if not confinement.compilers:
         flags |= _NO_PROGRAMS
-    size = f"mode=0700,size={confinement.scratch_bytes},nr_inodes={SCRATCH_FILES}"
+    n_files = max(1, confinement.scratch_bytes // SCRATCH_BYTES_PER_FILE)
+    size = f"mode=0700,size={confinement.scratch_bytes},nr_inodes={n_files}"
     _mount("tmpfs", SCRATCH, "tmpfs", flags, size)
     os.chdir(SCRATCH)
     return proc
@@ -164,7 +166,8 @@ def filter_system_calls(confinement: Confinement) -> None:
     Raises:
         OSError: the kernel refuses, or the architecture is unknown.
     """
-    seccomp.install(seccomp.program(new_processes=confinement.compilers))
+    gpu = confinement.device == "cuda"
+    seccomp.install(seccomp.program(new_processes=confinement.compilers, gpu=gpu))
 
 
 def keep_only(connection: int) -> int:

@@ -121,6 +121,8 @@ REFUSED_PROCESSES: dict[str, tuple[int | None, int | None]] = {
     "execve": (59, 221),
     "execveat": (322, 281),
 }
+FOR_GPUS = ("socket",)
+"""Of all these, what the CUDA driver cannot do without."""
 _CLONE = (56, 220)
 _FCNTL = (72, 25)
 _FCNTL_LOCKS = (5, 6, 7, 36, 37, 38, 1024, 1025, 1026)  # locks, leases, notices
@@ -139,11 +141,12 @@ _PR_SET_SECCOMP, _FILTER_MODE = 22, 2
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def program(*, new_processes: bool, machine: str | None = None) -> bytes:
+def program(*, new_processes: bool, gpu: bool = False, machine: str | None = None) -> bytes:
     """Assemble the filter for this machine.
 
     Args:
         new_processes: whether processes and programs may be started; threads always may.
+        gpu: whether the CUDA driver must work.
         machine: as `platform.machine()` says it.
 
     Raises:
@@ -155,6 +158,8 @@ def program(*, new_processes: bool, machine: str | None = None) -> bytes:
     column = 0 if machine == "x86_64" else 1
     refused = dict(REFUSED)
     refused |= {} if new_processes else REFUSED_PROCESSES
+    for name in FOR_GPUS if gpu else ():
+        del refused[name]
     lines = [
         (_LOAD, 0, 0, _OFFSET_ARCHITECTURE),
         (_JUMP_EQUAL, 1, 0, _ARCHITECTURES[machine]),

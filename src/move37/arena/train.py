@@ -9,6 +9,7 @@ S steps, B batch, T time, D model channels.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import socket
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from move37.arena import snapshot
+from move37.arena import kernels, snapshot
 from move37.arena.backbone import Backbone, Shape, solve_ffn_width
 from move37.arena.contract import load_mixer
 from move37.lab.wire import Message, send
@@ -43,6 +44,7 @@ class Recipe:
     device: str = "cpu"
     dtype: str = "float32"
     compile: bool = False
+    fla: bool = False
 
 
 def serve(connection: socket.socket, request: Message) -> None:
@@ -50,7 +52,7 @@ def serve(connection: socket.socket, request: Message) -> None:
     fields = request.fields
     shape = Shape(**fields["shape"])
     recipe = Recipe(**fields["recipe"])
-    mixer_class = load_mixer(fields["source"])
+    mixer_class = load_mixer(fields["source"], compiles=recipe.compile, fla_itself=recipe.fla)
     shape = shape.with_ffn(solve_ffn_width(mixer_class, shape, n_parameters=fields["n_parameters"]))
     model = Backbone(mixer_class, shape, seed=fields["seed"])
     initialisation = snapshot.initialisation(model)
@@ -58,18 +60,19 @@ def serve(connection: socket.socket, request: Message) -> None:
     optimizer = make_optimizer(model, recipe)
     if "snapshot" in request.blobs:
         snapshot.load(model, optimizer, request.blobs["snapshot"])
-    curve = fit(
-        model,
-        optimizer,
-        recipe,
-        inputs_SBT=torch.from_numpy(request.arrays["inputs"]).long(),
-        targets_SBT=torch.from_numpy(request.arrays["targets"]).long(),
-        first_step=fields["first_step"],
-        seed=fields["seed"],
-        report=lambda step, loss: send(
-            connection, Message(kind="progress", fields={"step": step, "loss": loss})
-        ),
-    )
+    with kernels.using_fla() if recipe.fla else contextlib.nullcontext():
+        curve = fit(
+            model,
+            optimizer,
+            recipe,
+            inputs_SBT=torch.from_numpy(request.arrays["inputs"]).long(),
+            targets_SBT=torch.from_numpy(request.arrays["targets"]).long(),
+            first_step=fields["first_step"],
+            seed=fields["seed"],
+            report=lambda step, loss: send(
+                connection, Message(kind="progress", fields={"step": step, "loss": loss})
+            ),
+        )
     send(
         connection,
         Message(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -195,6 +196,11 @@ def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None
     composite_by_name(config.evidence.fitness)
     for task in (*preset.tasks, *preset.held_back, *preset.verification.exam):
         make_task(task.name, **task.options)
+    if preset.training.fla and importlib.util.find_spec("fla") is None:
+        raise ConfigError(
+            f"the preset {preset.name} trains with fla's kernels (fla = true), and fla is not "
+            "installed: pip install flash-linear-attention, or say fla = false"
+        )
     asked = {*config.roots, config.baseline, *config.opponents}
     if len({Path(name).stem for name in asked}) < len(asked):
         raise ConfigError(f"two of {', '.join(sorted(asked))} would have one name; rename a file")

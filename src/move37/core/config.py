@@ -55,6 +55,18 @@ class Training(_Section):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Autocast dtype of the forward pass; weights stay float32."""
     compile: bool = False
+    fla: bool = False
+    """Compute with fla's Triton kernels (CUDA and bfloat16 only). Every process tunes them anew,
+    about a minute for one recurrence: for trials of an hour, not of minutes (docs/log.md)."""
+
+    @model_validator(mode="after")
+    def _fla_has_its_ground(self) -> Training:
+        if self.fla and (self.device, self.dtype) != ("cuda", "bfloat16"):
+            raise ValueError(
+                f"fla = true needs device = 'cuda' and dtype = 'bfloat16', got {self.device!r} and "
+                f"{self.dtype!r}"
+            )
+        return self
 
 
 class Rung(_Section):

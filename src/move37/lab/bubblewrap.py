@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import move37
+from move37.lab.gpus import driver_folder
 from move37.lab.packages import ARENA_NEEDS, GPU_NEEDS, find_packages
 
 PACKAGES = "/packages"
 PROGRAM = "/program"
 SYSTEM = ("/usr/lib", "/usr/lib32", "/usr/lib64", "/lib", "/lib32", "/lib64", "/nix/store")
-COMPILERS = ("/usr/bin", "/usr/include", "/usr/local/cuda", "/bin")
+COMPILERS = ("/usr/bin", "/usr/include", "/usr/libexec", "/bin")
 SYSTEM_FILES = ("/etc/ld.so.cache", "/etc/alternatives", "/sys/devices/system/cpu")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 ARENA_PARTS = ("__init__.py", "core", "arena", "lab/__init__.py", "lab/wire.py")
@@ -81,8 +82,12 @@ def arena_view(*, device: str = "cpu", compilers: bool = False) -> View:
             links[name] = str(path.readlink())
         elif path.exists():
             read_only[name] = path
-    for path in _python_home():
-        if not _inside(path, read_only):
+    folders = _python_home()
+    folders += [Path(sysconfig.get_path("include"))] if compilers else []  # Triton builds for it
+    if device == "cuda" and (driver := driver_folder()):
+        folders.append(driver)
+    for path in folders:
+        if path.exists() and not _inside(path, read_only):
             read_only[str(path)] = path
     empty = tuple(str(path) for path in _site_directories() if _inside(path, read_only))
     roots = ARENA_NEEDS + (GPU_NEEDS if device == "cuda" else ())

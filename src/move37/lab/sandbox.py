@@ -20,6 +20,7 @@ from move37.lab.bubblewrap import (
     find_bwrap,
     python_program,
 )
+from move37.lab.gpus import gpu_environment
 
 SANDBOX_OUTSIDE_ID = 1_370_037  # assumed unused: who candidates are outside when root starts them
 
@@ -73,7 +74,10 @@ class Sandbox:
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment of the server and of every candidate."""
-        return _environment(self.device, self.scratch)
+        environment = _environment(self.device, self.scratch)
+        if self.compilers:
+            environment["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no pool: a child counts processes
+        return environment
 
 
 def bare(scratch: str, *, device: str = "cpu") -> Sandbox:
@@ -170,4 +174,6 @@ def _environment(device: str, scratch: str) -> dict[str, str]:
         environment[f"{name}_NUM_THREADS"] = "1"
     if device == "cpu":
         environment["CUDA_VISIBLE_DEVICES"] = ""
+    else:
+        environment |= gpu_environment()
     return environment

@@ -36,6 +36,7 @@ from move37.lab.wire import Message, WireError
 SIZE_TOLERANCE = 0.01
 SCORING_SECONDS = 60.0  # assumed: scoring 64 windows a task takes well under a second of work
 MEGABYTE = 2**20
+GPU_ROOM = {"n_processes": 128, "n_files": 1024, "scratch_bytes": 2**30}
 MAX_TRIES = 3  # assumed: a candidate that kills itself costs three trials, not the campaign
 Cut = Callable[[Sequence[tuple[int, float]]], tuple[Outcome, str] | None]
 """Takes the training curve so far, (step, loss in nats); says how and why to end the run, or None.
@@ -171,12 +172,7 @@ def _train(laboratory: Laboratory, request: TrialRequest, cut: Cut | None) -> _T
         arrays={"inputs": inputs_SBT, "targets": targets_SBT},
         blobs={"snapshot": request.snapshot} if request.snapshot else {},
     )
-    limits = Limits(
-        wall_seconds=preset.trial_seconds,
-        cpu_seconds=preset.trial_seconds,
-        memory_bytes=preset.memory_megabytes * MEGABYTE,
-    )
-    with laboratory.session(limits) as session:
+    with laboratory.session(_limits(preset, preset.trial_seconds)) as session:
         session.tell(message)
         reply = session.listen(preset.trial_seconds)
         points: list[tuple[int, float]] = []
@@ -266,12 +262,7 @@ def _curve(raw: list) -> tuple[tuple[int, float], ...]:
 
 
 def _open_answerer(laboratory: Laboratory, request: TrialRequest, trained: _Trained) -> Session:
-    limits = Limits(
-        wall_seconds=SCORING_SECONDS,
-        cpu_seconds=SCORING_SECONDS,
-        memory_bytes=request.preset.memory_megabytes * MEGABYTE,
-    )
-    session = laboratory.session(limits)
+    session = laboratory.session(_limits(request.preset, SCORING_SECONDS))
     ready = session.ask(
         Message(
             kind="answer",
@@ -289,6 +280,13 @@ def _open_answerer(laboratory: Laboratory, request: TrialRequest, trained: _Trai
             Outcome.FORGED, f"expected the reply 'ready', got {ready.kind!r:.80}", session.close()
         )
     return session
+
+
+def _limits(preset: Preset, seconds: float) -> Limits:
+    memory_bytes = preset.memory_megabytes * MEGABYTE
+    limits = Limits(wall_seconds=seconds, cpu_seconds=seconds, memory_bytes=memory_bytes)
+    # a driver and compilers take threads, and keep what they compiled in thousands of small files
+    return limits if preset.training.device == "cpu" else replace(limits, **GPU_ROOM)
 
 
 def _cut_secret(request: TrialRequest) -> bytes:

@@ -1,10 +1,10 @@
 """Names of flash-linear-attention and transformers that layers import, as pure torch.
 
-`install` answers `import fla…` and `import transformers…` inside the sandboxed child: on a CPU, or
-where fla is missing, with the modules here, which follow fla's contracts (argument names, layouts,
-what comes back) and compute with `move37.arena.kernels`; with CUDA and fla present, with fla
-itself. Any submodule path works (`fla.modules.l2norm`, `fla.ops.delta_rule.chunk`): what counts is
-the name.
+`install` answers `import fla…` and `import transformers…` inside the sandboxed child with the
+modules here, which follow fla's contracts (argument names, layouts, what comes back) and compute
+with `move37.arena.kernels`. Any submodule path works (`fla.modules.l2norm`,
+`fla.ops.delta_rule.chunk`): what counts is the name. Where a preset says `fla = true`, training on
+a GPU gets fla itself instead; probes and scoring (float32, which fla's kernels refuse) never do.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from collections.abc import Callable, Sequence
 from types import ModuleType
 from typing import Any
 
-import torch
-
 PARTS = {
     "fla.modules": "move37.arena.fla.modules",
     "fla.ops": "move37.arena.fla.ops",
@@ -30,14 +28,9 @@ PARTS = {
 }
 
 
-def is_real() -> bool:
-    """Tell whether `import fla` gives fla itself: it is installed and there is a GPU to run it."""
-    return torch.cuda.is_available() and importlib.machinery.PathFinder.find_spec("fla") is not None
-
-
 def install() -> None:
     """Answer imports of fla and transformers from here on. Only ever called in a child."""
-    if is_real() or any(isinstance(finder, StandIns) for finder in sys.meta_path):
+    if any(isinstance(finder, StandIns) for finder in sys.meta_path):
         return
     sys.meta_path.insert(0, StandIns())
 
@@ -54,7 +47,7 @@ class StandIns(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         if fullname != "fla" and _part(fullname) is None:
             raise ModuleNotFoundError(
-                f"no {fullname} here; without a GPU and fla there are: {', '.join(PARTS)}",
+                f"no {fullname} here; there are: {', '.join(PARTS)}",
                 name=fullname,
             )
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)
@@ -88,9 +81,6 @@ def _explain(fullname: str, names: dict[str, Any]) -> Callable[[str], Any]:
             raise AttributeError(name)
         if fullname == "fla":
             return importlib.import_module(f"fla.{name}")
-        raise ImportError(
-            f"{fullname} has no {name!r} here; without a GPU and fla there are: "
-            f"{', '.join(sorted(names))}"
-        )
+        raise ImportError(f"{fullname} has no {name!r} here; there are: {', '.join(sorted(names))}")
 
     return missing

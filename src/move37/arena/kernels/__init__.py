@@ -27,13 +27,12 @@ token is `delta_rule` on a sequence in which each token takes several positions.
 How fast: chunks of positions are computed in parallel (`chunk_size`, a power of two, to trade
 parallel work for steps); gradients are written by hand and exist once (no second derivatives).
 `move37.arena.kernels.reference` has the plain loops under the same names. On CUDA, half-precision
-calls of at least 64 positions use fla's kernels where fla is installed (`has_fla`); within
-`torch_only()` they do not.
+calls of at least 64 positions use fla's kernels within `using_fla()`.
 """
 
 from move37.arena.kernels.convolution import short_convolution
 from move37.arena.kernels.delta_rule import delta_rule, gated_delta_rule
-from move37.arena.kernels.dispatch import has_fla, torch_only
+from move37.arena.kernels.dispatch import has_fla, using_fla
 from move37.arena.kernels.dplr import dplr_delta_rule
 from move37.arena.kernels.linear_attention import linear_attention
 from move37.arena.kernels.norms import gated_rms_norm, l2_norm, rms_norm
@@ -52,5 +51,5 @@ __all__ = [
     "rms_norm",
     "short_convolution",
     "state_space_dual",
-    "torch_only",
+    "using_fla",
 ]

@@ -1,9 +1,9 @@
 """The same recurrences through fla's Triton kernels, argument by argument.
 
-Not measured here: this was written from fla's source (0.3 and later, time-major layout) on a
-machine without a GPU. `tests/arena/test_kernels_cuda.py` compares it with the torch form where
-there is one. `dispatch.fla_dtype` alone decides that a call comes here; fla is imported at the
-first one.
+Written from fla's source (0.3 and later, time-major layout). `tests/arena/test_kernels_cuda.py`
+compares it with the torch form where there is a GPU; on the one H100 it met so far (fla 0.6.0,
+Triton 3.6.0) fla's own kernels refused or failed (docs/log.md, 2026-11-26). `dispatch.fla_dtype`
+alone decides that a call comes here.
 
 fla subtracts cumulative sums of log decays, so -inf would become NaN: decays are floored at
 exp(LOG_DECAY_FLOOR), which is 0 in half precision.
@@ -13,6 +13,7 @@ B batch, T time, H heads, K key dim, V value dim.
 
 from __future__ import annotations
 
+import functools
 import importlib
 from typing import Any
 
@@ -20,6 +21,30 @@ import torch
 from torch import Tensor
 
 LOG_DECAY_FLOOR = -80.0
+_MODULES = (
+    "fla.ops.simple_gla",
+    "fla.ops.gla",
+    "fla.ops.delta_rule",
+    "fla.ops.gated_delta_rule",
+    "fla.ops.kda",
+    "fla.ops.generalized_delta_rule",
+)
+
+
+_ENTRIES = ("linear_attention", "delta_rule", "dplr_delta_rule")
+
+
+@functools.cache
+def prepare() -> None:
+    """Import fla, and keep torch.compile out of what is below: it fails on what the import runs.
+
+    Raises:
+        ModuleNotFoundError: fla is not installed.
+    """
+    for name in _MODULES:
+        importlib.import_module(name)
+    for name in _ENTRIES:
+        globals()[name] = torch.compiler.disable(globals()[name])
 
 
 def linear_attention(
