@@ -11,6 +11,7 @@ V7  An export has the weights of the verified run, and the shape that goes with 
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -22,15 +23,17 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny
+from rich.console import Console
 
 from move37.campaign import verification
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.larger import Larger, best_rate
 from move37.campaign.settings import load_preset
 from move37.campaign.stopping import used_before
+from move37.campaign.tables import print_gallery
 from move37.campaign.verification import OutOfTime, entry_of
 from move37.campaign.verifying import found_at_larger_scale, verify_candidate
-from move37.core.claims import Verdict, VerdictKind
+from move37.core.claims import Effect, Verdict, VerdictKind
 from move37.core.errors import ConfigError, UnknownName
 from move37.core.events import SessionClosed, SessionOpened, TrialFinished, VerdictReached
 from move37.core.trial import Cost, Measurement, Outcome, Stage, TaskScore, Trial, TrialSpec
@@ -262,6 +265,26 @@ def test_an_export_is_the_verified_model_at_its_larger_size(verified, tmp_path):
         env=os.environ | {"HF_HOME": str(tmp_path / "cache")},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_gallery_keeps_both_sizes_apart(finished_run, tmp_path):
+    """V3: its column is the search's size, and it is sorted by it; the larger one has a line."""
+    folder, id_ = with_one_in_the_gallery(finished_run, tmp_path / "tiny")
+    with Ledger.open(folder / "ledger.db") as ledger:
+        index, _ = promising(ledger)
+        for kind, mean, level in (
+            (VerdictKind.CONFIRMED, 2.5, 0.03),
+            (VerdictKind.VERIFIED, 17.0, None),
+        ):
+            effect = Effect(mean=mean, low=mean - 1, high=mean + 1, n_pairs=4)
+            verdict = Verdict(kind=kind, reason="", effect=effect, level=level)
+            ledger.append(VerdictReached(index=index, candidate_id=id_, verdict=verdict))
+        console = Console(width=100, record=True, file=io.StringIO())
+        print_gallery(console, ledger)
+    row, line = [text for text in console.export_text().splitlines() if text.startswith(id_[:8])]
+    assert "+2.50 [+1.50, +3.50]" in row
+    assert "+17.00" not in row
+    assert line == f"{id_[:8]}  verified at the larger scale: +17.00 [+16.00, +18.00]"
 
 
 def test_only_what_was_in_the_gallery_is_verified(finished_ledger):

@@ -245,6 +245,7 @@ def _gallery_json(ledger: Ledger) -> list[dict[str, Any]]:
             "id": e.id,
             "name": e.candidate.idea.name,
             "verdict": asdict(e.verdict),
+            "fresh": asdict(e.fresh_verdict) if e.fresh_verdict else None,
             "cost": asdict(cost),
             "on_front": is_best,
         }

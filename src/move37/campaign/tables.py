@@ -89,7 +89,8 @@ def gallery_entries(state: State) -> list[Entry]:
 
 
 def _mean(entry: Entry) -> float:
-    return entry.verdict.effect.mean if entry.verdict and entry.verdict.effect else 0.0
+    fresh = entry.fresh_verdict
+    return fresh.effect.mean if fresh and fresh.effect else 0.0
 
 
 def print_gallery(console: Console, ledger: Ledger) -> None:
@@ -116,7 +117,7 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
     for heading in ("effect [95 %]", "seeds", "e-value", "cost", "state"):
         table.add_column(heading, justify="right", no_wrap=True)
     for entry, cost, is_best in priced(state, entries):
-        verdict = entry.verdict
+        verdict = entry.fresh_verdict
         if verdict is None or verdict.effect is None:
             continue
         table.add_row(
@@ -129,6 +130,11 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
             f"{cost.state_bytes:,} B" if cost.state_bytes else "",
         )
     console.print(table)
+    for entry in entries:
+        verdict = entry.verdict
+        if verdict and verdict.kind is VerdictKind.VERIFIED and verdict.effect:
+            effect = effect_words(verdict.effect)
+            console.print(f"{entry.id[:SHORT_ID]}  verified at the larger scale: {effect}")
     console.print(
         "[dim]cost: processor time of training over the baseline's; * on the front of effect "
         "against cost: nobody here has more for less[/]"

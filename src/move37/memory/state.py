@@ -133,6 +133,12 @@ class Entry:
         return reached[-1] if reached else None
 
     @cached_property
+    def fresh_verdict(self) -> Verdict | None:
+        """The last verdict on fresh seeds and text at the search's size, whatever it was."""
+        verdicts = [e.verdict for e in self._all(VerdictReached)]
+        return next((v for v in reversed(verdicts) if v.level is not None), None)
+
+    @cached_property
     def fitness(self) -> Fitness | None:
         """The last fitness that was given, with a verdict or with a revised judgement."""
         given = [
