@@ -12,24 +12,27 @@ from __future__ import annotations
 import itertools
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from conftest import N_CANDIDATES, tiny
 
-from move37.campaign.ablation import Ablation, Plan, run_ablation
+from move37.campaign.ablation import Ablation, Plan, Result, run_ablation
 from move37.campaign.ablation_tables import json_of, markdown_of, rows_of
 from move37.campaign.arms import ARMS, arm_config, arms_by_name
 from move37.campaign.comparing import ablate_campaign, parse_count
 from move37.campaign.results import trained_tokens
 from move37.campaign.session import Ending
 from move37.campaign.settings import load_preset
-from move37.campaign.winners import declare
+from move37.campaign.winners import Declared, declare
 from move37.core.candidate import Candidate, Idea
+from move37.core.claims import Effect
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, UnknownName
 from move37.core.events import CandidateProposed, RootAdded, SessionClosed, TrialFinished
 from move37.core.trial import Outcome, Stage, Trial, TrialSpec
+from move37.evidence.effects import Comparison
 from move37.memory.ledger import Ledger
 from move37.memory.state import fold
 
@@ -138,6 +141,29 @@ class TestTokens:
             ]
         )
         assert trained_tokens(load_preset("tiny"), state) == {0: 24 * TINY_STEP}
+
+
+class TestFailedWinners:
+    """A3: a winner that fails a fresh seed is worth what nobody is worth, and counted as such."""
+
+    def test_the_mean_over_its_other_seeds_is_not_its_quality(self):
+        effect = Effect(mean=9.0, low=8.0, high=10.0, n_pairs=3)
+        winner = Candidate.of("x = 1", Idea(name="x", motivation="", mechanism=""))
+        declared = Declared(
+            winner=winner, search_effect=9.0, n_candidates=3, tokens=1, cpu_seconds=1.0
+        )
+
+        def result(**changes) -> Result:
+            settings = {"arm": "random", "seed": 1, "budget": 1, "declared": declared}
+            return Result(**settings | changes)
+
+        whole = Comparison(combined=effect, tasks={}, differences={1: 9.0}, missing=())
+        assert (result(measured=whole).quality, result(measured=whole).has_failed) == (9.0, False)
+        for measured in (replace(whole, missing=(4,)), None):
+            failed = result(measured=measured)
+            assert (failed.quality, failed.has_failed) == (0.0, True)
+        nobody = result(declared=replace(declared, winner=None), measured=None)
+        assert (nobody.quality, nobody.has_failed) == (0.0, False)
 
 
 class TestAblation:

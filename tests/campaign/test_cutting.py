@@ -97,6 +97,17 @@ class TestTrials:
         assert result.snapshot == b""
 
 
+def test_a_training_that_begins_anew_is_judged_by_its_own_points(workshop):
+    """C1: where the weights of a rung are lost, steps that are on record come again."""
+    seed = workshop.search_seed(0)
+    recorded = recorded_curve(workshop, workshop.baseline.id, seed)
+    cut = cut_of(workshop, workshop.baseline, seed)
+    assert cut is not None
+    assert len(recorded) > 1
+    for n in range(1, len(recorded) + 1):
+        assert cut(recorded[:n]) is None
+
+
 class TestCampaigns:
     def test_a_layer_that_hears_nothing_is_cut(self, workshop):
         """C3."""

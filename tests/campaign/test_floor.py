@@ -15,7 +15,7 @@ import pytest
 
 from move37.campaign.assemble import RunFolder
 from move37.campaign.commands import report_run
-from move37.campaign.floor import Replicate, floor_key, floors_of, read, share
+from move37.campaign.floor import Replicate, floor_key, floors_of, read, replicates, share
 from move37.campaign.settings import load_preset
 from move37.core.candidate import Candidate, Idea
 from move37.core.config import Preset
@@ -69,6 +69,17 @@ def test_replicates_of_several_runs_are_pooled_and_counted_once(tmp_path):
     assert floor.deviation == pytest.approx(expected.deviation)
     assert floor.high == pytest.approx(expected.high)
     assert floors_of(TINY, reversed(both)) == floors_of(TINY, both)
+
+
+def test_runs_that_search_with_one_seed_count_its_training_once(finished_ledger, tmp_path):
+    """F2: another secret scores it on other windows, which is no other training."""
+    baseline = finished_ledger.at_index(NoiseMeasured, -1)[-1].baseline
+    trials = list(finished_ledger.state().trials_of(baseline))
+    first = share(tmp_path, KEY, replicates(TINY, trials))
+    again = share(tmp_path, KEY, replicates(TINY, trials))
+    assert len(first) == len(again)
+    seeds = {(t.spec.stage, t.spec.rung, t.spec.seed) for t in trials if t.measurement}
+    assert len(first) == len(seeds)
 
 
 def test_one_replicate_has_no_floor_and_stages_are_not_mixed(tmp_path):

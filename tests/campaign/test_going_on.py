@@ -10,6 +10,7 @@ G5  A confirmation keeps its number and level, whatever came between.
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,17 +18,25 @@ from pathlib import Path
 import pytest
 from conftest import run_tiny, tiny
 
-from move37.campaign import stages
-from move37.campaign.assemble import RunFolder, check_names, check_preset
+from move37.campaign import floor, stages
+from move37.campaign.assemble import RunFolder, check_code, check_names, check_preset
 from move37.campaign.commands import MAY_CHANGE, settle
 from move37.campaign.differing import differing_words
 from move37.campaign.folder import stored_config
 from move37.campaign.settings import load_preset
+from move37.campaign.workshop import fresh_seed
 from move37.core.candidate import Candidate, Idea
 from move37.core.claims import Verdict, VerdictKind
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, LedgerError
-from move37.core.events import CandidateProposed, CandidateStarted, TrialStarted, VerdictReached
+from move37.core.events import (
+    CampaignStarted,
+    CandidateProposed,
+    CandidateStarted,
+    SessionOpened,
+    TrialStarted,
+    VerdictReached,
+)
 from move37.core.trial import Stage, TrialSpec
 from move37.memory.ledger import Ledger
 
@@ -88,6 +97,52 @@ def test_a_changed_preset_is_refused_with_what_differs(finished_ledger):
     changed = preset.model_copy(update={"training": training})
     with pytest.raises(ConfigError, match=r"preset 'tiny' has changed .*\(training differ\)"):
         check_preset(finished_ledger, changed)
+
+
+def test_other_code_is_refused_with_what_differs(finished_ledger, monkeypatch):
+    """G3: stored baseline trials would be compared with what another trainer makes."""
+    check_code(finished_ledger)
+    monkeypatch.setattr(floor, "versions", lambda: iter(["torch 0.1"]))
+    with pytest.raises(ConfigError, match=r"torch \S+, now torch 0\.1\), .* another run with"):
+        check_code(finished_ledger)
+
+
+def test_a_session_that_did_not_say_what_made_its_numbers_is_gone_on_with(tmp_path):
+    """G3: as in ledgers of older versions."""
+    with Ledger.open(tmp_path / "ledger.db", create=True) as ledger:
+        ledger.append(SessionOpened(driver="a", sandboxed=True, budget_seconds=1.0))
+        check_code(ledger)
+
+
+def test_a_key_that_this_version_has_added_is_no_change_of_the_preset(tmp_path):
+    """G3."""
+    preset = load_preset("tiny")
+    stored = json.loads(preset.model_dump_json())
+    del stored["training"]["fla"]
+    with Ledger.open(tmp_path / "ledger.db", create=True) as ledger:
+        ledger.append(
+            CampaignStarted(
+                name="old",
+                config=tiny().model_dump_json(),
+                version="0.0.9",
+                machine={},
+                sandboxed=True,
+                preset=json.dumps(stored),
+            )
+        )
+        check_preset(ledger, preset)
+
+
+def test_fresh_seeds_are_of_one_campaign_and_one_stage():
+    """G3: what another campaign was selected on is not fresh here."""
+    seeds = {
+        fresh_seed(secret, stage, k, of=of)
+        for secret in (b"one", b"two")
+        for stage in (Stage.CONFIRM, Stage.VERIFY)
+        for k in range(8)
+        for of in ("", "abc")
+    }
+    assert len(seeds) == 64
 
 
 def test_two_layers_of_one_name_are_refused():

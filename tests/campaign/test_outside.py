@@ -29,6 +29,7 @@ from move37.core.candidate import Idea
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, ReplyError, Stopped
 from move37.core.events import SessionClosed
+from move37.core.trial import Stage
 from move37.lab.references import reference_candidate, reference_source
 from move37.memory.ledger import Ledger
 from move37.team.llm.analyst import LessonFields
@@ -57,8 +58,13 @@ def test_a_layer_by_hand_goes_through_every_stage(finished_run, tmp_path):
     shutil.copytree(finished_run, tmp_path / "tiny")
     id_ = by_hand(tmp_path, wall_seconds=900.0)
     with Ledger.open(tmp_path / "tiny" / "ledger.db") as ledger:
-        entry = ledger.state().candidates[id_]
+        state = ledger.state()
+        entry = state.candidates[id_]
         assert ledger.verify() is None
+    others = {s.seed for e in state.candidates.values() if e.role == "proposed" and e.id != id_
+              for s in e.trials if s.stage is Stage.CONFIRM}  # fmt: skip
+    own = {spec.seed for spec in entry.trials if spec.stage is Stage.CONFIRM}
+    assert not own & others  # whoever wrote it may have read what the others got on theirs
     assert entry.candidate.author == "human"
     assert entry.candidate.idea.motivation == IDEA.motivation
     assert entry.role == "proposed"

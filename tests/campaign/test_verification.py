@@ -25,7 +25,7 @@ import pytest
 from conftest import tiny
 from rich.console import Console
 
-from move37.campaign import verification
+from move37.campaign import verification, workshop
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.larger import Larger, best_rate
 from move37.campaign.settings import load_preset
@@ -38,6 +38,7 @@ from move37.core.errors import ConfigError, UnknownName
 from move37.core.events import SessionClosed, SessionOpened, TrialFinished, VerdictReached
 from move37.core.trial import Cost, Measurement, Outcome, Stage, TaskScore, Trial, TrialSpec
 from move37.interop.exporting import export_candidate
+from move37.lab.trials import TrialResult
 from move37.memory.ledger import Ledger
 from move37.memory.tally import Tally
 
@@ -285,6 +286,29 @@ def test_the_gallery_keeps_both_sizes_apart(finished_run, tmp_path):
     assert "+2.50 [+1.50, +3.50]" in row
     assert "+17.00" not in row
     assert line == f"{id_[:8]}  verified at the larger scale: +17.00 [+16.00, +18.00]"
+
+
+def test_a_training_that_took_too_long_decides_nothing_and_may_be_tried_again(
+    finished_run, tmp_path, monkeypatch, capsys
+):
+    """V3, V4: a loaded machine refutes nobody."""
+    folder, id_ = with_one_in_the_gallery(finished_run, tmp_path / "tiny")
+    before = len(trials_of(folder))
+
+    def overdue(_laboratory, request, **_options) -> TrialResult:
+        reason = "9 s of 8 s"
+        return TrialResult(
+            trial=Trial(spec=request.spec, outcome=Outcome.OUT_OF_TIME, reason=reason)
+        )
+
+    monkeypatch.setattr(workshop, "run_trial", overdue)
+    run_verify(folder, id_)
+    assert "nothing is decided" in " ".join(capsys.readouterr().out.split())
+    assert len(trials_of(folder)) == before
+    with Ledger.open(folder / "ledger.db") as ledger:
+        verdict = ledger.state().candidates[id_].verdict
+        assert verdict is not None
+        assert verdict.kind is VerdictKind.CONFIRMED
 
 
 def test_only_what_was_in_the_gallery_is_verified(finished_ledger):

@@ -142,3 +142,11 @@ def test_nothing_to_weigh_is_refused():
         composite(effect(0.0), [result(0.0)], None, only_judge)
     with pytest.raises(EvidenceError, match="baseline"):
         asi_arch(effect(0.0), [result(1.0, baseline=0.0)], None, RULES)
+
+
+def test_one_task_is_shrunk_by_its_own_deviation_and_not_by_that_of_the_mean():
+    rules = FitnessRules(pair_deviation=math.sqrt(2 / 5), task_deviation=math.sqrt(2))
+    tasks = [result(6.0, n_pairs=1), result(6.0, n_pairs=1)]
+    found = composite(effect(6.0, 1), tasks, None, rules)
+    assert found.effect_part == pytest.approx(1 / (1 + math.exp(-6.0 * 4 / 4.4 / 3)))
+    assert found.task_part == pytest.approx(1 / (1 + math.exp(-6.0 * 4 / 6 / 3)))

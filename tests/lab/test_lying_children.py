@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from move37.arena.worker import failure
-from move37.core.trial import Outcome
+from move37.campaign.settings import load_preset
+from move37.core.trial import Outcome, Stage, TrialSpec
 from move37.lab import trials
 from move37.lab.probes.child import MAX_WEIGHTS, Child
 from move37.lab.session import ChildFailed, Exit
@@ -112,11 +113,18 @@ def test_a_weights_file_with_sizes_that_are_none_is_no_weights_file(shape):
     assert count_weights(snapshot("[3, 4]")) == 12
 
 
+def request(*, first_step: int) -> trials.TrialRequest:
+    spec = TrialSpec(candidate_id="a", stage=Stage.SEARCH, rung=1, seed=0)
+    return trials.TrialRequest(
+        spec=spec, source="", preset=load_preset("tiny"), secret=b"s" * 16, first_step=first_step
+    )
+
+
 def started(start: object) -> str:
     fields = {"ffn_width": 8, "curve": [], "initialisation": start}
     reply = Message(kind="trained", fields=fields, blobs={"snapshot": b""})
     liar: Any = Liar(reply)
-    return trials._read_trained(reply, liar).initialisation
+    return trials._read_trained(reply, liar, request(first_step=0)).initialisation
 
 
 START = "a" * 64 + " torch-2.13.0+cpu/AVX2"
@@ -146,7 +154,14 @@ def test_a_start_that_is_one_is_kept_as_it_was_said():
 def test_a_curve_keeps_points_that_can_be_drawn():
     """L1."""
     raw = [[1, 2.0], [HUGE, 2.0], [-1, 2.0], [2, float("nan")], [3, "low"], None, [4, 1.5]]
-    assert trials._curve(raw) == ((1, 2.0), (4, 1.5))
+    assert trials._curve(raw, request(first_step=0)) == ((1, 2.0), (4, 1.5))
+
+
+def test_a_curve_keeps_points_of_its_own_training_in_order():
+    """L1: what later rungs add to it must rise."""
+    last = request(first_step=10).last_step
+    raw = [[10, 2.0], [12, 1.9], [12, 1.0], [11, 1.0], [last, 1.5], [last + 1, 1.0]]
+    assert trials._curve(raw, request(first_step=10)) == ((12, 1.9), (last, 1.5))
 
 
 @pytest.mark.parametrize(("text", "is_whole"), [("\U0001f600 \u00e9", True), ("a\ud800b", False)])

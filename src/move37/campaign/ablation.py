@@ -74,9 +74,18 @@ class Result:
     """Over the baseline on fresh seeds; None where no winner was declared, or none completed."""
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the winner did not complete every fresh seed: no gallery would take it."""
+        whole = self.measured is not None and not self.measured.missing
+        return self.declared.winner is not None and not whole
+
+    @property
     def quality(self) -> float:
-        """Mean effect in noise units; 0, the baseline's own, for whoever has nothing to show."""
-        return self.measured.combined.mean if self.measured else 0.0
+        """Mean effect in noise units; 0, the baseline's own, for whoever has nothing to show.
+
+        So for a winner that failed a fresh seed: the mean over the others would select.
+        """
+        return self.measured.combined.mean if self.measured and not self.has_failed else 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -17,7 +17,8 @@ from move37.core.claims import Effect
 from move37.evidence.effects import effect_of
 
 HEADINGS = (
-    "arm", "winner afresh [95 %]", "less default's [95 %]", "", "none", "tried", "CPU min",
+    "arm", "winner afresh [95 %]", "less default's [95 %]", "", "none", "failed", "tried",
+    "CPU min",
 )  # fmt: skip
 
 
@@ -36,7 +37,8 @@ def rows_of(ablation: Ablation, *, budget: int) -> list[dict[str, Any]]:
                 "quality": effect_of({r.seed: r.quality for r in mine}),
                 "difference": difference,
                 "standing": _standing(difference),
-                "without_winner": sum(r.measured is None for r in mine),
+                "without_winner": sum(r.declared.winner is None for r in mine),
+                "failed_winners": sum(r.has_failed for r in mine),
                 "candidates": _mean(r.declared.n_candidates for r in mine),
                 "tokens": _mean(r.declared.tokens for r in mine),
                 "cpu_seconds": _mean(r.declared.cpu_seconds for r in mine),
@@ -89,7 +91,8 @@ def caption(ablation: Ablation, budget: int) -> str:
     return (
         f"Preset {ablation.preset.name}, {budget:,} trained tokens a search, "
         f"{len(plan.seeds)} campaign seeds, winners measured on {plan.n_fresh} fresh seeds; "
-        f"effect over {plan.base.baseline} in noise units; none: campaigns without a winner; "
+        f"effect over {plan.base.baseline} in noise units, intervals over campaigns given those "
+        "seeds; none: campaigns without a winner, failed: winners that failed a seed (both are 0); "
         f"intervals are not corrected for {len(plan.arms) - 1} comparisons"
     )
 
@@ -141,6 +144,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         effect_words(row["difference"]) if row["difference"] else "",
         row["standing"],
         str(row["without_winner"]),
+        str(row["failed_winners"]),
         f"{row['candidates']:.1f}",
         f"{row['cpu_seconds'] / 60:.1f}",
     ]

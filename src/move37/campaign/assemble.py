@@ -13,9 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from move37 import __version__
 from move37.campaign.archive import Archive
 from move37.campaign.edges import state_diversity
+from move37.campaign.floor import what_makes_numbers
 from move37.campaign.folder import RunFolder, name_driver
 from move37.campaign.settings import load_preset
 from move37.campaign.sharing import close_dead_sessions
@@ -89,9 +92,10 @@ def open_workshop(
         folder.open_ledger(create=True) as ledger,
         contextlib.closing(Archive(folder.url)) as archive,
     ):
-        check_preset(ledger, preset)
         secret = folder.secret()
         check_secret(ledger, secret)
+        check_preset(ledger, preset)
+        check_code(ledger)
         driver = _join(ledger, folder, lease_seconds)
         stored = {e.candidate.idea.name: e.candidate for e in ledger.at_index(RootAdded, CAMPAIGN)}
 
@@ -160,6 +164,28 @@ def check_secret(ledger: Ledger, secret: bytes) -> None:
         )
 
 
+def check_code(ledger: Ledger) -> None:
+    """Refuse to go on with other code or libraries than what made the run's numbers.
+
+    Candidates are compared with the baseline's stored trials, so a change of the trainer, a task or
+    torch would look like an effect of every new layer.
+
+    Raises:
+        ConfigError: names what differs.
+    """
+    now = what_makes_numbers()
+    for opened in ledger.events([SessionOpened]):
+        then = opened.makes if isinstance(opened, SessionOpened) else ""
+        if then and then != now:
+            pairs = zip(then.split("; "), now.split("; "), strict=False)
+            differing = "; ".join(f"{a}, now {b}" for a, b in pairs if a != b)
+            raise ConfigError(
+                f"this run's numbers were made by other code or libraries ({differing}), and new "
+                "ones cannot be compared with them; start another run with --name (--lessons "
+                "hands on what this one learnt), or go back to those versions"
+            )
+
+
 def check_preset(ledger: Ledger, preset: Preset) -> None:
     """Refuse to go on when the preset has come to mean something else.
 
@@ -169,7 +195,8 @@ def check_preset(ledger: Ledger, preset: Preset) -> None:
     started = next(iter(ledger.events([CampaignStarted])), None)
     if not isinstance(started, CampaignStarted) or not started.preset:
         return
-    now, then = (_what_trials_read(text) for text in (preset.model_dump_json(), started.preset))
+    begun = _as_now(started.preset)
+    now, then = (_what_trials_read(text) for text in (preset.model_dump_json(), begun))
     differing = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
     if differing:
         raise ConfigError(
@@ -177,6 +204,14 @@ def check_preset(ledger: Ledger, preset: Preset) -> None:
             f"{started.version} ({', '.join(differing)} differ), and its trials cannot be compared "
             "with new ones; start another run with --name, or go back to that preset"
         )
+
+
+def _as_now(text: str) -> str:
+    """Return a stored preset with the keys that this version has added, at what they default to."""
+    try:
+        return Preset.model_validate_json(text).model_dump_json()
+    except ValidationError:
+        return text
 
 
 def _what_trials_read(text: str) -> dict[str, object]:
@@ -239,6 +274,7 @@ def _begin(workshop: Workshop, *, sandboxed: bool, purpose: str) -> None:
             sandboxed=sandboxed,
             budget_seconds=workshop.config.budget.wall_seconds,
             purpose=purpose,
+            makes=what_makes_numbers(),
         )
     )
 

@@ -27,7 +27,9 @@ def cut_of(workshop: Workshop, candidate: Candidate, seed: int) -> Cut | None:
     earlier = recorded_curve(workshop, candidate.id, seed)
 
     def cut(points: Sequence[tuple[int, float]]) -> tuple[Outcome, str] | None:
-        decision = decide_curve([*earlier, *points], baseline, total_steps=total_steps, rules=rules)
+        # where the weights of a rung are lost, training begins anew at steps that are on record
+        before = [point for point in earlier if not points or point[0] < points[0][0]]
+        decision = decide_curve([*before, *points], baseline, total_steps=total_steps, rules=rules)
         if not decision.stop:
             return None
         return Outcome.DIVERGED if decision.diverged else Outcome.HOPELESS, decision.reason

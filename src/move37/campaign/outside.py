@@ -34,6 +34,11 @@ OUTSIDE = "outside:"
 """Beginning of the operators of what an agent handed in."""
 
 
+def is_handed_in(operator: str) -> bool:
+    """Tell whether a candidate came from outside the campaign: a person's file, an agent."""
+    return operator == GIVEN or operator.startswith(OUTSIDE)
+
+
 class GivenResearcher:
     """Hands in one layer that was made elsewhere, and nothing after it."""
 

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.folder import stored_config
 from move37.campaign.loop import search
-from move37.campaign.outside import GIVEN, OUTSIDE
+from move37.campaign.outside import is_handed_in
 from move37.campaign.stages import prepare
 from move37.campaign.workshop import Past
 from move37.core.config import CampaignConfig
@@ -84,9 +84,7 @@ def replay(source: RunFolder, target: RunFolder, *, unsandboxed: bool = False) -
             trials={e.trial.spec: e.trial for e in ledger.events([TrialFinished])},
             probes={e.candidate_id: e.report for e in ledger.events([ProbesRan])},
             handed_in={
-                e.index: e
-                for e in ledger.events([CandidateProposed])
-                if e.operator == GIVEN or e.operator.startswith(OUTSIDE)
+                e.index: e for e in ledger.events([CandidateProposed]) if is_handed_in(e.operator)
             },
         )
         told = journeys(ledger)

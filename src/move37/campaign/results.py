@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from move37.campaign.workshop import Workshop
 from move37.core.claims import Effect
-from move37.core.config import Preset
+from move37.core.config import Preset, TaskSetting
 from move37.core.trial import Cost, Outcome, ProbeReport, Stage, Trial
 from move37.evidence.effects import Comparison, compare
 from move37.memory.state import Entry, State
@@ -62,10 +62,17 @@ def comparison_at(
 
 def compare_trials(workshop: Workshop, ours: list[Trial], theirs: list[Trial]) -> Comparison | None:
     """Compare trials seed by seed on the search tasks; None without a complete pair."""
+    return compare_on(workshop.preset.tasks, ours, theirs)
+
+
+def compare_on(
+    tasks: tuple[TaskSetting, ...], ours: list[Trial], theirs: list[Trial]
+) -> Comparison | None:
+    """Compare trials seed by seed on these tasks; None without a task or a complete pair."""
     done = {t.spec.seed for t in theirs if t.measurement}
-    if not any(t.measurement and t.spec.seed in done for t in ours):
+    if not tasks or not any(t.measurement and t.spec.seed in done for t in ours):
         return None
-    return compare(ours, theirs, workshop.preset.tasks)
+    return compare(ours, theirs, tasks)
 
 
 def best_comparison(workshop: Workshop, state: State, candidate_id: str) -> Comparison | None:

@@ -13,6 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 from move37.campaign import results, rules
+from move37.campaign.outside import is_handed_in
 from move37.campaign.workshop import CAMPAIGN, OutOfBudget, Stopped, Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import RungChoice, RungDecision, VerdictKind
@@ -137,27 +138,39 @@ def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
     limits = ConfirmationRules(
         seeds_min=evidence.confirm_seeds_min, seeds_max=evidence.confirm_seeds_max
     )
-    level = _level(workshop, entry.id, alpha=evidence.level)
     n_seeds = limits.seeds_min
     while True:
-        ours, theirs = _fresh_trials(workshop, pool, journal, entry.candidate, n_seeds)
+        ours, theirs = _fresh_trials(workshop, pool, journal, entry, n_seeds)
+        # read now: where several drivers begin tests at once, the ledger says which came first
+        level = _level(workshop, entry.id, alpha=evidence.level)
         found = results.compare_trials(workshop, ours, theirs)
         decision = assess(
             list(found.differences.values()) if found else [],
             level=level,
             rules=limits,
-            n_failed=sum(t.outcome is not Outcome.COMPLETED for t in ours),
+            n_failed=_n_failed(ours),
         )
         if decision.choice is not ConfirmationChoice.NEED_SEED:
             break
         n_seeds += 1
+        if n_seeds > 2 * limits.seeds_max:
+            raise BaselineFailed(
+                f"the baseline failed on {_n_failed(theirs)} of {len(theirs)} fresh seeds, so no "
+                "candidate can be confirmed; mend it, or raise the preset's limits, and start "
+                "another run with --name"
+            )
     baseline = workshop.baseline.id
-    verdict = after_confirmation(decision, found, baseline=baseline)
+    held_back = results.compare_on(workshop.preset.held_back, ours, theirs)
+    verdict = after_confirmation(decision, found, baseline=baseline, held_back=held_back)
     journal.once(
         VerdictReached,
         lambda: VerdictReached(index=entry.index, candidate_id=entry.id, verdict=verdict),
         match=lambda e: e.candidate_id == entry.id and e.verdict.level is not None,
     )
+
+
+def _n_failed(trials: list[Trial]) -> int:
+    return sum(t.outcome is not Outcome.COMPLETED for t in trials)
 
 
 def _level(workshop: Workshop, candidate_id: str, *, alpha: float) -> float:
@@ -188,10 +201,15 @@ def _tests(workshop: Workshop) -> dict[str, OnlineTest]:
 
 
 def _fresh_trials(
-    workshop: Workshop, pool: Executor, journal: Journal, candidate: Candidate, n_seeds: int
+    workshop: Workshop, pool: Executor, journal: Journal, entry: Entry, n_seeds: int
 ) -> tuple[list[Trial], list[Trial]]:
-    """Return the candidate's and the baseline's trials on the first `n_seeds` fresh seeds."""
-    seeds = [workshop.confirm_seed(k) for k in range(n_seeds)]
+    """Return the candidate's and the baseline's trials on the first `n_seeds` fresh seeds.
+
+    Candidates of the search share them: no choice of the search reads their scores. Whoever hands
+    in a layer has read those of the layers before, so it gets seeds of its own.
+    """
+    candidate, own = entry.candidate, entry.id if is_handed_in(entry.operator) else ""
+    seeds = [workshop.confirm_seed(k, of=own) for k in range(n_seeds)]
     campaign = Journal(workshop.ledger, CAMPAIGN)
     baseline = workshop.baseline
     jobs: list[Callable[[], Trial]] = []

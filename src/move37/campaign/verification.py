@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 
 from move37.campaign.larger import Larger, best_rate
 from move37.campaign.lookup import find_entry
-from move37.campaign.workshop import CAMPAIGN, Stopped, Workshop, derive_seed
+from move37.campaign.results import compare_on
+from move37.campaign.workshop import CAMPAIGN, Overdue, Stopped, Workshop, fresh_seed
 from move37.core.candidate import Candidate
 from move37.core.claims import Verdict, VerdictKind
 from move37.core.config import Preset
 from move37.core.errors import ConfigError
 from move37.core.events import CampaignStarted, RootAdded, VerdictReached
 from move37.core.trial import Outcome, Stage, Trial, TrialSpec
-from move37.evidence.effects import Comparison, compare
 from move37.evidence.verdicts import after_verification
 from move37.lab.references import reference_candidate, reference_names
 from move37.memory.journal import Journal
@@ -34,6 +34,10 @@ Say = Callable[[str], None]
 
 class OutOfTime(Stopped):
     """The time that was given is used; the same command with more goes on."""
+
+
+class TooSlow(OutOfTime):
+    """A layer's training did not end in the preset's time, here and today: nothing is decided."""
 
 
 @dataclass(kw_only=True)
@@ -62,9 +66,15 @@ class Bench:
         if not known and self.budget_seconds is not None and used >= self.budget_seconds:
             raise OutOfTime("the time given to this verification is used")
         begun = time.monotonic()
-        trial = self.workshop.verify_trial(
-            candidate, spec, self.larger.preset(spec.rung), keep=keep
-        )
+        preset = self.larger.preset(spec.rung)
+        try:
+            trial = self.workshop.verify_trial(candidate, spec, preset, keep=keep)
+        except Overdue as error:
+            raise TooSlow(
+                f"{candidate.idea.name or candidate.id} did not train within "
+                f"{preset.trial_seconds:g} s at the larger scale ({error}), so nothing is decided; "
+                "on a quieter machine it may"
+            ) from error
         self.n_done += 1
         if not known:
             self.seconds.append(time.monotonic() - begun)
@@ -122,7 +132,7 @@ def verify(
     """Verify an entry, then train the opponents; return the verdict, which the ledger holds too.
 
     Raises:
-        OutOfTime: the time is used; what was finished is kept.
+        OutOfTime: the time is used, or a layer's training took too long; what was finished is kept.
         ConfigError: the baseline does not train at this scale, so nothing can be compared.
         KeyboardInterrupt: Ctrl-C; what was finished is kept.
     """
@@ -140,7 +150,10 @@ def verify(
             verdict = _decide(bench, pool, entry)
             for opponent in opponents:
                 _bring_in(workshop, opponent)
-                _train(bench, pool, [opponent])
+                try:
+                    _train(bench, pool, [opponent])
+                except TooSlow as error:
+                    say(f"{error}; it is left out of the table")
         except KeyboardInterrupt:
             workshop.watch.stop()
             workshop.laboratory.close()
@@ -160,14 +173,15 @@ def _decide(bench: Bench, pool: ThreadPoolExecutor, entry: Entry) -> Verdict:
     workshop, baseline = bench.workshop, bench.workshop.baseline
     trials = _train(bench, pool, [baseline, entry.candidate], keep=entry.id)
     theirs, ours = trials[baseline.id], trials[entry.id]
-    if not any(t.measurement for t in theirs):
+    if not theirs or not all(t.measurement for t in theirs):
         raise ConfigError(
-            f"the baseline {baseline.idea.name} does not train at the larger scale "
-            f"({_why(theirs)}); raise trial_seconds or memory_megabytes of the preset"
+            f"the baseline {baseline.idea.name} does not train on every seed at the larger scale "
+            f"({_why(theirs)}), so pairs are missing and nothing can be decided; start another run "
+            "with --name and a preset with more memory_megabytes or another learning rate"
         )
     verdict = after_verification(
-        _compared(ours, theirs, bench.larger.base.tasks),
-        exam=_compared(ours, theirs, bench.larger.exam),
+        compare_on(bench.larger.base.tasks, ours, theirs),
+        exam=compare_on(bench.larger.exam, ours, theirs),
         baseline=baseline.id,
         n_failed=sum(t.outcome is not Outcome.COMPLETED for t in ours) if ours else 1,
     )
@@ -188,10 +202,10 @@ def _train(
 
     Empty for a layer that completed no tuning run.
     """
-    larger, seed = bench.larger, bench.workshop.config.seed
+    larger, secret = bench.larger, bench.workshop.secret
     rates = range(larger.n_rates)
     tuned = bench.run(
-        pool, [(c, _spec(c, rate, derive_seed(seed, Stage.VERIFY, 0)), False)
+        pool, [(c, _spec(c, rate, fresh_seed(secret, Stage.VERIFY, 0)), False)
                for rate in rates for c in layers]
     )  # fmt: skip
     jobs: list[tuple[Candidate, TrialSpec, bool]] = []
@@ -201,7 +215,7 @@ def _train(
         if (rate := best_rate(mine, larger.tasks)) is not None:
             chosen[c.id] = larger.n_rates + rate
     for k in range(larger.base.verification.n_seeds):
-        fresh = derive_seed(seed, Stage.VERIFY, k + 1)
+        fresh = fresh_seed(secret, Stage.VERIFY, k + 1)
         jobs += [(c, _spec(c, chosen[c.id], fresh), c.id == keep) for c in layers if c.id in chosen]
     trained: dict[str, list[Trial]] = {c.id: [] for c in layers}
     for trial in bench.run(pool, jobs):
@@ -211,13 +225,6 @@ def _train(
 
 def _spec(candidate: Candidate, rung: int, seed: int) -> TrialSpec:
     return TrialSpec(candidate_id=candidate.id, stage=Stage.VERIFY, rung=rung, seed=seed)
-
-
-def _compared(ours: list[Trial], theirs: list[Trial], tasks: tuple) -> Comparison | None:
-    done = {t.spec.seed for t in theirs if t.measurement}
-    if not tasks or not any(t.measurement and t.spec.seed in done for t in ours):
-        return None
-    return compare(ours, theirs, tasks)
 
 
 def _bring_in(workshop: Workshop, opponent: Candidate) -> None:

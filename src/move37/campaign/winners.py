@@ -11,6 +11,7 @@ from move37.campaign.results import compare_trials, searched_at, trained_tokens
 from move37.campaign.workshop import CAMPAIGN, Stopped, Workshop
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig, Preset
+from move37.core.errors import LabError
 from move37.core.events import RootAdded
 from move37.core.trial import Stage, Trial
 from move37.evidence.effects import Comparison, compare
@@ -129,6 +130,12 @@ def _measured(
     for trial in trials:
         by_id[trial.spec.candidate_id].append(trial)
     theirs = by_id[workshop.baseline.id]
+    if failed := [t for t in theirs if t.measurement is None]:
+        raise LabError(
+            f"the baseline failed on {len(failed)} of {len(theirs)} fresh seeds "
+            f"({failed[0].outcome}: {failed[0].reason}), so winners cannot be compared; raise the "
+            "preset's limits under another --name"
+        )
     return {id_: compare_trials(workshop, by_id[id_], theirs) for id_ in winners}
 
 

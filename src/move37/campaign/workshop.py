@@ -41,6 +41,10 @@ CAMPAIGN = -1
 """The index of events that belong to the campaign as a whole."""
 
 
+class Overdue(Move37Error):
+    """A trial at the larger scale reached its time limit, which says nothing about its layer."""
+
+
 class OutOfBudget(Move37Error):
     """The clock ran out in the middle of a candidate: the next session goes on with it."""
 
@@ -106,9 +110,9 @@ class Workshop:
         """Return the k-th seed that search uses."""
         return derive_seed(self.config.seed, Stage.SEARCH, k)
 
-    def confirm_seed(self, k: int) -> int:
-        """Return the k-th fresh seed, never used by search."""
-        return derive_seed(self.config.seed, Stage.CONFIRM, k)
+    def confirm_seed(self, k: int, *, of: str = "") -> int:
+        """Return the k-th fresh seed, never used by search; `of` one candidate's test alone."""
+        return fresh_seed(self.secret, Stage.CONFIRM, k, of=of)
 
     def rung_seeds(self, rung: int) -> tuple[int, ...]:
         """Return the search seeds that must have reached a rung before racing decides."""
@@ -153,6 +157,9 @@ class Workshop:
         """Return the trial of a candidate at the larger scale that `preset` describes.
 
         It belongs to the campaign as a whole: no candidate's budget pays for it.
+
+        Raises:
+            Overdue: it reached its time limit; nothing is recorded, so it may be tried again.
 
         Args:
             candidate: anyone that the ledger knows.
@@ -269,6 +276,8 @@ class Workshop:
                 result = run_trial(self.laboratory, request, cut=cut)
             if self.watch.is_stopped and result.trial.outcome is not Outcome.COMPLETED:
                 raise Stopped("stopped during a trial")
+            if spec.stage is Stage.VERIFY and result.trial.outcome is Outcome.OUT_OF_TIME:
+                raise Overdue(result.trial.reason)  # not on record: it may be tried again
             trial = self._kept(result.trial, result.snapshot) if keep else result.trial
             return TrialFinished(index=journal.index, trial=trial)
 
@@ -280,6 +289,15 @@ class Workshop:
             return trial
         digest = self.artefacts.put(snapshot)
         return replace(trial, measurement=replace(trial.measurement, weights=digest))
+
+
+def fresh_seed(secret: bytes, stage: Stage, k: int, *, of: str = "") -> int:
+    """Return a seed of 31 bits that nobody knows who does not know the campaign's secret.
+
+    So no other campaign has trained with it, and nobody can have chosen a layer by it.
+    """
+    digest = hashlib.sha256(secret + f"/{stage}/{k}/{of}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1
 
 
 def derive_seed(campaign_seed: int, stage: Stage, k: int) -> int:

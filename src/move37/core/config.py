@@ -128,7 +128,8 @@ class Preset(_Section):
     rungs: Annotated[tuple[Rung, ...], Field(min_length=1)]
     tasks: Annotated[tuple[TaskSetting, ...], Field(min_length=1)]
     held_back: tuple[TaskSetting, ...] = ()
-    """Tasks that search never sees; used by confirmation only."""
+    """Tasks that nobody is trained on. Confirmation scores them and shows the effects; its decision
+    rests on `tasks`. (Tasks that are new and trained belong to `verification.exam`.)"""
     verification: Verification = Verification()
     trial_seconds: PositiveFloat
     """Wall clock allowed to one trial before it is OUT_OF_TIME."""

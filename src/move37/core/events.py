@@ -54,6 +54,9 @@ class SessionOpened:
     budget_seconds: float
     purpose: str = "search"
     """`search` or `verify`; only the search has the campaign's budget."""
+    makes: str = ""
+    """What made its numbers: digest of lab and arena, versions of what computes; empty in ledgers
+    older than this field."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from move37.core.claims import Effect, Fitness
@@ -46,7 +46,9 @@ class FitnessRules:
     """Shrunk effect, in noise units, at which a part of the default composite is sigmoid(1) = 0.73;
     assumed: the search's useful range is a few noise units."""
     pair_deviation: float = UNPAIRED_FLOOR
-    """Deviation of one paired difference in noise units, for shrinkage."""
+    """Deviation of one combined paired difference in noise units, for shrinkage."""
+    task_deviation: float = UNPAIRED_FLOOR
+    """The same of one task, which no mean over tasks has made smaller."""
     prior_mean: float = 0.0
     prior_spread: float = 2.0
     """Candidates' true effects before any trial: mean and deviation, noise units; assumed."""
@@ -55,7 +57,7 @@ class FitnessRules:
         weights = (self.effect_weight, self.task_weight, self.judge_weight)
         if any(not math.isfinite(w) or w < 0 for w in weights) or sum(weights) <= 0:
             raise EvidenceError(f"weights must be >= 0 with a sum above 0, got {weights}")
-        for name in ("effect_scale", "pair_deviation", "prior_spread"):
+        for name in ("effect_scale", "pair_deviation", "task_deviation", "prior_spread"):
             positive_number(getattr(self, name), name)
 
 
@@ -96,7 +98,7 @@ def composite(
         EvidenceError: no task, or a quality outside [0, 1].
     """
     effect_part = _sigmoid(_shrunk(combined, rules) / rules.effect_scale)
-    parts = [_sigmoid(_shrunk(task.effect, rules) / rules.effect_scale) for task in tasks]
+    parts = [_sigmoid(_shrunk_task(task, rules) / rules.effect_scale) for task in tasks]
     return _weighted(effect_part, _mean(parts), quality, rules)
 
 
@@ -142,9 +144,14 @@ def _shrunk(effect: Effect, rules: FitnessRules) -> float:
     return shrunk_mean(effect.mean, effect.n_pairs, rules)
 
 
+def _shrunk_task(task: TaskResult, rules: FitnessRules) -> float:
+    alone = replace(rules, pair_deviation=rules.task_deviation)
+    return shrunk_mean(task.effect.mean, task.effect.n_pairs, alone)
+
+
 def _relative(task: TaskResult, rules: FitnessRules) -> float:
     baseline = positive_number(task.baseline, "baseline metric")
-    improvement = _shrunk(task.effect, rules) * positive_number(task.noise, "noise") / baseline
+    improvement = _shrunk_task(task, rules) * positive_number(task.noise, "noise") / baseline
     clipped = min(max(improvement / ASI_ARCH_CLIP, -1.0), 1.0)
     return _sigmoid(ASI_ARCH_SLOPE * clipped)
 

@@ -41,7 +41,11 @@ def after_race(decision: RungDecision, comparison: Comparison | None, *, baselin
 
 
 def after_confirmation(
-    confirmation: Confirmation, comparison: Comparison | None, *, baseline: str
+    confirmation: Confirmation,
+    comparison: Comparison | None,
+    *,
+    baseline: str,
+    held_back: Comparison | None = None,
 ) -> Verdict:
     """Return CONFIRMED (the gallery), or EXPLORED: refuted for now, on fresh seeds and text.
 
@@ -49,6 +53,7 @@ def after_confirmation(
         confirmation: the final answer of `confirmation.assess`.
         comparison: effects on the fresh seeds only; None if no pair completed.
         baseline: id of the baseline.
+        held_back: effects on tasks that nobody was trained on; shown, no part of the decision.
 
     Raises:
         EvidenceError: the confirmation still needs a seed, has no comparison to show, or counts
@@ -64,7 +69,7 @@ def after_confirmation(
             f"the confirmation rests on {confirmation.n_pairs} pairs, the comparison on {n_pairs}; "
             "they must be the same fresh seeds"
         )
-    return _verdict(
+    verdict = _verdict(
         VerdictKind.CONFIRMED if confirmed else VerdictKind.EXPLORED,
         confirmation.reason if confirmed else f"not confirmed for now: {confirmation.reason}",
         comparison,
@@ -72,6 +77,7 @@ def after_confirmation(
         e_value=confirmation.e_value,
         level=confirmation.level,
     )
+    return _with_tasks(verdict, held_back)
 
 
 def after_verification(
@@ -106,9 +112,13 @@ def after_verification(
     reason = f"at the larger scale {'; '.join(words)} ({comparison.combined.n_pairs} pairs)"
     kind = VerdictKind.VERIFIED if held else VerdictKind.REFUTED
     verdict = _verdict(kind, reason, comparison, baseline=baseline)
-    if exam is None or verdict.task_effects is None:
+    return _with_tasks(verdict, exam)
+
+
+def _with_tasks(verdict: Verdict, more: Comparison | None) -> Verdict:
+    if more is None or verdict.task_effects is None:
         return verdict
-    return replace(verdict, task_effects=verdict.task_effects | exam.tasks)
+    return replace(verdict, task_effects=verdict.task_effects | more.tasks)
 
 
 def _against(effect: Effect, name: str, minimum: float) -> str:

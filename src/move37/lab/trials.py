@@ -182,7 +182,7 @@ def _train(laboratory: Laboratory, request: TrialRequest, cut: Cut | None) -> _T
                 outcome, reason = end
                 raise ChildFailed(outcome, reason, session.close())
             reply = session.listen(preset.trial_seconds)
-        return _read_trained(reply, session)
+        return _read_trained(reply, session, request)
 
 
 def _training_arrays(request: TrialRequest) -> tuple[np.ndarray, ...]:
@@ -196,7 +196,7 @@ def _training_arrays(request: TrialRequest) -> tuple[np.ndarray, ...]:
     )
 
 
-def _read_trained(reply: Message, session: Session) -> _Trained:
+def _read_trained(reply: Message, session: Session, request: TrialRequest) -> _Trained:
     """Take the reply apart; anything else than an honest trainer's reply is a forgery."""
     match reply:
         case Message(
@@ -211,7 +211,7 @@ def _read_trained(reply: Message, session: Session) -> _Trained:
             return _Trained(
                 snapshot=snapshot,
                 ffn_width=ffn_width,
-                curve=_curve(raw_curve),
+                curve=_curve(raw_curve, request),
                 initialisation=initialisation,
                 exit=session.close(),
             )
@@ -252,12 +252,16 @@ def _progress(
     return []
 
 
-def _curve(raw: list) -> tuple[tuple[int, float], ...]:
-    points = []
+def _curve(raw: list, request: TrialRequest) -> tuple[tuple[int, float], ...]:
+    """Return the points that lie in this training and come in order; the rest is no curve."""
+    points: list[tuple[int, float]] = []
+    last = request.first_step
     for point in raw[:10_000]:
         match point:
-            case [int(step), float(loss)] if math.isfinite(loss) and 0 <= step <= MAX_SIZE:
-                points.append((step, loss))
+            case [int(step), float(loss)] if last < step <= request.last_step:
+                if math.isfinite(loss):
+                    points.append((step, loss))
+                    last = step
     return tuple(points)
 
 
