@@ -17,7 +17,7 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +93,8 @@ class Race:
     """Training steps over all candidates and seeds."""
     finals: dict[int, float]
     """Candidate -> what the rule knows of its final effect, for those that got to the end."""
+    bars: dict[int, float] = field(default_factory=dict)
+    """Dropped candidate -> the bar that it was not to beat, where the rule has one."""
 
 
 Rule = Callable[[Sequence[Curve], dict[int, Rung]], Race]
@@ -127,14 +129,16 @@ def by_probability(rungs: Sequence[int], *, drop_below: float) -> Rule:
         last, steps = max(curves[0]), 0
         seen: dict[int, dict[str, float]] = {at: {} for at in (*rungs, last)}
         truths: dict[str, float] = {}
+        bars: dict[int, float] = {}
         for i, curve in enumerate(curves):
             before = 0
             for at in (*rungs, last):
                 steps, before = steps + at - before + SCORING, at
                 seen[at][str(i)] = curve[at]
+                bar = bar_of([*truths.values()])
                 decision = decide(
                     [curve[at]],
-                    bar=bar_of([*truths.values()]),
+                    bar=bar,
                     noise=PAIR_NOISE,
                     rung=rung_model(
                         priors[at], priors[last], here=seen[at], final=truths if at < last else {}
@@ -143,11 +147,13 @@ def by_probability(rungs: Sequence[int], *, drop_below: float) -> Rule:
                     rules=RacingRules(drop_below=drop_below),
                 )
                 if decision.choice is RungChoice.DROP:
+                    bars[i] = bar
                     break
             else:
                 steps += last + SCORING  # the second seed
                 truths[str(i)] = curve[0]
-        return Race(steps=steps, finals={int(i): effect for i, effect in truths.items()})
+        finals = {int(i): effect for i, effect in truths.items()}
+        return Race(steps=steps, finals=finals, bars=bars)
 
     return race
 
@@ -200,7 +206,8 @@ def _show(name: str, curves: list[Curve]) -> None:
         rho, rank = np.corrcoef(here, truth)[0, 1], spearmanr(here, truth).statistic
         print(f"| {at} | {here.mean():+.2f} | {here.std(ddof=1):.2f} | {rho:.2f} | {rank:.2f} |")
     columns = ("rule", "compute", "saved", "best lost", "a top three lost", "all of them lost",
-               "declared in the top three", "declared short of the best")  # fmt: skip
+               "declared in the top three", "declared short of the best",
+               "dropped that would have beaten the bar")  # fmt: skip
     print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for label, rule in rules_for(grid[-1]).items():
         _print_row(label, rule, curves)
@@ -210,7 +217,7 @@ def _print_row(label: str, rule: Rule, curves: list[Curve]) -> None:
     """Print means over random orders of random populations."""
     rng = np.random.default_rng(0)
     size = min(POPULATION, 2 * len(curves) // 3)
-    rows = []
+    rows, n_wrong, n_dropped = [], 0, 0
     for _ in range(REPEATS):
         order = rng.permutation(len(curves))
         chosen = [curves[i] for i in order[:size]]
@@ -220,11 +227,17 @@ def _print_row(label: str, rule: Rule, curves: list[Curve]) -> None:
         kept = [i in race.finals for i in top]
         declared = max(race.finals, key=race.finals.__getitem__, default=-1)
         short = truth.max() - (truth[declared] if race.finals else 0.0)
+        n_wrong += sum(bool(truth[i] > bar) for i, bar in race.bars.items())
+        n_dropped += len(race.bars)
         share = race.steps / everyone(chosen, {}).steps
         rows.append((share, not kept[0], not all(kept), not any(kept), declared in top, short))
     share, best, one, every, found, short = np.mean(np.array(rows, dtype=float), axis=0)
     print(f"| {label} | {share:.2f} | {1 / share:.1f}x | {best:.1%} | {one:.1%} | {every:.1%} "
-          f"| {found:.1%} | {short:.2f} |")  # fmt: skip
+          f"| {found:.1%} | {short:.2f} | {_share(n_wrong, n_dropped)} |")  # fmt: skip
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.1%} of {whole}" if whole else ""
 
 
 if __name__ == "__main__":
