@@ -16,10 +16,7 @@ from move37.campaign.tables import effect_words
 from move37.core.claims import Effect
 from move37.evidence.effects import effect_of
 
-HEADINGS = (
-    "arm", "winner afresh [95 %]", "less default's [95 %]", "", "none", "failed", "tried",
-    "CPU min",
-)  # fmt: skip
+HEADINGS = ("arm", "afresh [95 %]", "less default [95 %]", "none", "tried", "min")
 
 
 def rows_of(ablation: Ablation, *, budget: int) -> list[dict[str, Any]]:
@@ -92,7 +89,8 @@ def caption(ablation: Ablation, budget: int) -> str:
         f"Preset {ablation.preset.name}, {budget:,} trained tokens a search, "
         f"{len(plan.seeds)} campaign seeds, winners measured on {plan.n_fresh} fresh seeds; "
         f"effect over {plan.base.baseline} in noise units, intervals over campaigns given those "
-        "seeds; none: campaigns without a winner, failed: winners that failed a seed (both are 0); "
+        "seeds; none: campaigns without a winner, + winners that failed a seed (both are 0); "
+        "tried: candidates; min: CPU minutes; "
         f"intervals are not corrected for {len(plan.arms) - 1} comparisons"
     )
 
@@ -142,9 +140,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
         row["arm"],
         effect_words(row["quality"]),
         effect_words(row["difference"]) if row["difference"] else "",
-        row["standing"],
-        str(row["without_winner"]),
-        str(row["failed_winners"]),
+        f"{row['without_winner']}" + (f"+{failed}" if (failed := row["failed_winners"]) else ""),
         f"{row['candidates']:.1f}",
         f"{row['cpu_seconds'] / 60:.1f}",
     ]
