@@ -40,6 +40,7 @@ def test_overrides_lie_over_the_file_key_by_key(tmp_path):
         ('budget = "8m"', "budget"),
         ("[evidence]\nconfirm_seeds_min = 10", "must be at most confirm_seeds_max=8"),
         ("[evidence]\ndrop_below = 0.7", "evidence.drop_below"),
+        ("[evidence]\neffect_weight = 0\ntask_weight = 0", "fitness would be the judge's word"),
         ("roots = []", "roots"),
         ('name = "a b"', "name"),
         ("[evidence]\nlevel = 2", "evidence.level"),

@@ -184,6 +184,8 @@ def fitness_of(
     rules = FitnessRules(
         pair_deviation=pair_noise(workshop),
         prior_spread=workshop.preset.rungs[-1].spread,
+        effect_weight=workshop.config.evidence.effect_weight,
+        task_weight=workshop.config.evidence.task_weight,
         judge_weight=workshop.config.evidence.judge_weight,
     )
     return compose(comparison.combined, tasks, quality, rules)

@@ -213,9 +213,13 @@ class EvidenceConfig(_Section):
     """Nats that a candidate's training loss may stay above the baseline's, after the first quarter,
     before its run is stopped (evidence/curves.py); 0: no run is stopped before its rung ends."""
     fitness: str = "composite"
+    """What the search climbs: `composite`, or `asi_arch` with the ancestor's constants."""
+    effect_weight: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """Of the combined effect in fitness (with `asi_arch`: of its loss term)."""
+    task_weight: Annotated[float, Field(ge=0, le=10)] = 1.0
+    """Of the mean over tasks, each squashed by itself, which pays for breadth."""
     judge_weight: Annotated[float, Field(ge=0, le=10)] = 1.0
-    """Of the judge's quality in fitness, beside 1 for the effect and 1 for the tasks; 0: judged and
-    reported, but not climbed."""
+    """Of the judge's quality in fitness; 0: judged and reported, but not climbed."""
 
     @model_validator(mode="after")
     def _can_be_met(self) -> EvidenceConfig:
@@ -223,6 +227,11 @@ class EvidenceConfig(_Section):
             raise ValueError(
                 f"confirm_seeds_min={self.confirm_seeds_min} must be at most "
                 f"confirm_seeds_max={self.confirm_seeds_max}"
+            )
+        if self.effect_weight + self.task_weight <= 0:
+            raise ValueError(
+                "effect_weight and task_weight are both 0: fitness would be the judge's word, "
+                "or nothing without one; set one of them above 0"
             )
         return self
 
