@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
+import importlib.machinery
 import json
 import os
 import platform
@@ -231,7 +231,7 @@ def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None
     composite_by_name(config.evidence.fitness)
     for task in (*preset.tasks, *preset.held_back, *preset.verification.exam):
         make_task(task.name, **task.options)
-    if preset.training.fla and importlib.util.find_spec("fla") is None:
+    if preset.training.fla and importlib.machinery.PathFinder.find_spec("fla") is None:
         raise ConfigError(
             f"the preset {preset.name} trains with fla's kernels (fla = true), and fla is not "
             "installed: pip install flash-linear-attention, or say fla = false"

@@ -11,7 +11,7 @@ and whether they run at all depends on the versions of Triton and fla (docs/log.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
+import importlib.machinery
 from collections.abc import Iterator
 
 import torch
@@ -23,7 +23,7 @@ MIN_FLA_TIME = 64  # one chunk of fla's; shorter calls are decoding, not trainin
 FLA_WIDTHS = range(16, 257)  # tensor cores need 16; the delta kernels refuse keys above 256
 HALF = (torch.bfloat16, torch.float16)
 
-_FLA_INSTALLED = importlib.util.find_spec("fla") is not None
+_FLA_INSTALLED = importlib.machinery.PathFinder.find_spec("fla") is not None  # not our stand-in
 _fla_depth = [0]
 
 
