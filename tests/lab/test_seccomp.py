@@ -69,12 +69,17 @@ def test_compilers_may_run_only_where_they_are_needed(machine):
 
 @machines
 def test_the_cuda_driver_gets_what_it_needs_and_nothing_else(machine):
-    """C1: measured on an H100, one refused call after the other (docs/log.md, 2026-11-26)."""
+    """C1: which calls was measured on an H100, one after the other (docs/log.md, 2026-11-26)."""
     program = seccomp.program(new_processes=True, gpu=True, machine=machine)
     for name, numbers in seccomp.REFUSED.items():
         if (number := numbers[COLUMN[machine]]) is not None:
-            expected = ALLOW if name == "socket" else EPERM
-            assert decide(program, number, machine=machine) == expected, name
+            assert decide(program, number, machine=machine) == EPERM, name
+    socket, memory_file = (seccomp.REFUSED[name][COLUMN[machine]] for name in seccomp.FOR_GPUS)
+    for family, expected in ((1, ALLOW), (2, EPERM), (16, EPERM), (38, EPERM), (40, EPERM)):
+        assert decide(program, socket, machine=machine, argument=family) == expected
+    for flags, expected in ((8, ALLOW), (9, ALLOW), (1, EPERM), (16, EPERM)):
+        assert decide(program, memory_file, machine=machine, second=flags) == expected
+    assert decide(program, ORDINARY["read"][COLUMN[machine]], machine=machine) == ALLOW
 
 
 @machines

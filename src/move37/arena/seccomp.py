@@ -121,8 +121,11 @@ REFUSED_PROCESSES: dict[str, tuple[int | None, int | None]] = {
     "execve": (59, 221),
     "execveat": (322, 281),
 }
-FOR_GPUS = ("socket",)
-"""Of all these, what the CUDA driver cannot do without."""
+FOR_GPUS = ("socket", "memfd_create")
+"""Of all these, what CUDA drivers cannot do without: a local socket to hand on a descriptor (on the
+H100 that was tried the only one), and with some drivers memory files that can never be executed."""
+_AF_UNIX = 1
+_MFD_NOEXEC_SEAL = 8
 _CLONE = (56, 220)
 _FCNTL = (72, 25)
 _FCNTL_LOCKS = (5, 6, 7, 36, 37, 38, 1024, 1025, 1026)  # locks, leases, notices
@@ -171,12 +174,35 @@ def program(*, new_processes: bool, gpu: bool = False, machine: str | None = Non
     for numbers in refused.values():
         if (number := numbers[column]) is not None:
             lines += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _EPERM)]
+    lines += _gpu_lines(column) if gpu else []
     # glibc falls back from clone3, whose flags a filter cannot see, to clone
     lines += [(_JUMP_EQUAL, 0, 1, _CLONE3), (_RETURN, 0, 0, _ENOSYS)]
     lines += _clone_lines(_CLONE[column], new_processes=new_processes)
     lines += [] if new_processes else _fcntl_lines(_FCNTL[column])
     lines += [(_RETURN, 0, 0, _ALLOW)]
     return b"".join(struct.pack("=HBBI", *line) for line in lines)
+
+
+def _gpu_lines(column: int) -> list[tuple[int, int, int, int]]:
+    """Allow local sockets, and memory files that are sealed against execution; no others of either.
+
+    A virtual machine's host can be reached by a socket that no namespace shuts in.
+    """
+    socket, memory_file = (REFUSED[name][column] for name in FOR_GPUS)
+    return [
+        *_only_if(socket, _OFFSET_FIRST_ARGUMENT, _JUMP_EQUAL, _AF_UNIX),
+        *_only_if(memory_file, _OFFSET_SECOND_ARGUMENT, _JUMP_ANY_BIT, _MFD_NOEXEC_SEAL),
+    ]
+
+
+def _only_if(
+    number: int | None, offset: int, test: int, constant: int
+) -> list[tuple[int, int, int, int]]:
+    if number is None:
+        return []
+    checks = [(_LOAD, 0, 0, offset), (test, 1, 0, constant), (_RETURN, 0, 0, _EPERM)]
+    checks += [(_RETURN, 0, 0, _ALLOW)]
+    return [(_JUMP_EQUAL, 0, len(checks), number), *checks]
 
 
 def _clone_lines(number: int, *, new_processes: bool) -> list[tuple[int, int, int, int]]:
