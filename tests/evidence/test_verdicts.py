@@ -52,6 +52,17 @@ def test_a_failed_confirmation_leaves_the_candidate_explored_with_its_e_value():
     assert verdict.e_value == confirmation.e_value
 
 
+@pytest.mark.parametrize("worth", [9.0, -9.0])
+def test_tasks_that_were_held_back_are_shown_and_decide_nothing(worth):
+    confirmation = assess(list(FRESH.values()), level=0.03, rules=RULES)
+    alone = after_confirmation(confirmation, comparison(FRESH), baseline="base")
+    effect = effect_of(dict.fromkeys(FRESH, worth))
+    more = Comparison(combined=effect, tasks={"unseen": effect}, differences={}, missing=())
+    beside = after_confirmation(confirmation, comparison(FRESH), baseline="base", held_back=more)
+    assert beside.task_effects == {"text": effect_of(FRESH), "unseen": effect}
+    assert replace(beside, task_effects=alone.task_effects) == alone
+
+
 def test_a_confirmation_without_any_pair_is_explored_without_an_effect():
     confirmation = assess([], level=0.03, rules=RULES, n_failed=2)
     verdict = after_confirmation(confirmation, None, baseline="base")

@@ -175,7 +175,7 @@ def check_code(ledger: Ledger) -> None:
     """
     now = what_makes_numbers()
     for opened in ledger.events([SessionOpened]):
-        then = opened.makes if isinstance(opened, SessionOpened) else ""
+        then = opened.makes
         if then and then != now:
             pairs = zip(then.split("; "), now.split("; "), strict=False)
             differing = "; ".join(f"{a}, now {b}" for a, b in pairs if a != b)

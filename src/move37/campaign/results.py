@@ -75,6 +75,11 @@ def compare_on(
     return compare(ours, theirs, tasks)
 
 
+def n_failed(trials: list[Trial]) -> int:
+    """Count the trainings that gave no numbers."""
+    return sum(t.outcome is not Outcome.COMPLETED for t in trials)
+
+
 def best_comparison(workshop: Workshop, state: State, candidate_id: str) -> Comparison | None:
     """Compare with the baseline at the highest rung that was reached in search."""
     for level in range(len(workshop.preset.rungs) - 1, -1, -1):

@@ -148,16 +148,16 @@ def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
             list(found.differences.values()) if found else [],
             level=level,
             rules=limits,
-            n_failed=_n_failed(ours),
+            n_failed=results.n_failed(ours),
         )
         if decision.choice is not ConfirmationChoice.NEED_SEED:
             break
         n_seeds += 1
         if n_seeds > 2 * limits.seeds_max:
             raise BaselineFailed(
-                f"the baseline failed on {_n_failed(theirs)} of {len(theirs)} fresh seeds, so no "
-                "candidate can be confirmed; mend it, or raise the preset's limits, and start "
-                "another run with --name"
+                f"the baseline failed on {results.n_failed(theirs)} of {len(theirs)} fresh seeds, "
+                "so no candidate can be confirmed; mend it, or raise the preset's limits, and "
+                "start another run with --name"
             )
     baseline = workshop.baseline.id
     held_back = results.compare_on(workshop.preset.held_back, ours, theirs)
@@ -167,10 +167,6 @@ def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
         lambda: VerdictReached(index=entry.index, candidate_id=entry.id, verdict=verdict),
         match=lambda e: e.candidate_id == entry.id and e.verdict.level is not None,
     )
-
-
-def _n_failed(trials: list[Trial]) -> int:
-    return sum(t.outcome is not Outcome.COMPLETED for t in trials)
 
 
 def _level(workshop: Workshop, candidate_id: str, *, alpha: float) -> float:

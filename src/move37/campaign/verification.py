@@ -15,14 +15,14 @@ from dataclasses import dataclass, field
 
 from move37.campaign.larger import Larger, best_rate
 from move37.campaign.lookup import find_entry
-from move37.campaign.results import compare_on
+from move37.campaign.results import compare_on, n_failed
 from move37.campaign.workshop import CAMPAIGN, Overdue, Stopped, Workshop, fresh_seed
 from move37.core.candidate import Candidate
 from move37.core.claims import Verdict, VerdictKind
 from move37.core.config import Preset
 from move37.core.errors import ConfigError
 from move37.core.events import CampaignStarted, RootAdded, VerdictReached
-from move37.core.trial import Outcome, Stage, Trial, TrialSpec
+from move37.core.trial import Stage, Trial, TrialSpec
 from move37.evidence.verdicts import after_verification
 from move37.lab.references import reference_candidate, reference_names
 from move37.memory.journal import Journal
@@ -183,7 +183,7 @@ def _decide(bench: Bench, pool: ThreadPoolExecutor, entry: Entry) -> Verdict:
         compare_on(bench.larger.base.tasks, ours, theirs),
         exam=compare_on(bench.larger.exam, ours, theirs),
         baseline=baseline.id,
-        n_failed=sum(t.outcome is not Outcome.COMPLETED for t in ours) if ours else 1,
+        n_failed=n_failed(ours) if ours else 1,
     )
     journal = Journal(workshop.ledger, entry.index)
     journal.once(
