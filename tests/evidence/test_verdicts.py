@@ -53,10 +53,10 @@ def test_a_failed_confirmation_leaves_the_candidate_explored_with_its_e_value():
 
 
 @pytest.mark.parametrize("worth", [9.0, -9.0])
-def test_tasks_that_were_held_back_are_shown_and_decide_nothing(worth):
+def test_tasks_that_were_held_back_are_shown_and_decide_nothing(worth: float):
     confirmation = assess(list(FRESH.values()), level=0.03, rules=RULES)
     alone = after_confirmation(confirmation, comparison(FRESH), baseline="base")
-    effect = effect_of(dict.fromkeys(FRESH, worth))
+    effect = effect_of({seed: worth + x for seed, x in FRESH.items()})
     more = Comparison(combined=effect, tasks={"unseen": effect}, differences={}, missing=())
     beside = after_confirmation(confirmation, comparison(FRESH), baseline="base", held_back=more)
     assert beside.task_effects == {"text": effect_of(FRESH), "unseen": effect}
