@@ -26,10 +26,19 @@ GRID = np.linspace(-1, 1, 4001)
 LOG_E = {n: log_t_e(n, GRID * math.sqrt(n)) for n in SEEDS}
 
 
-def simulate(is_real_CT: np.ndarray, effect: float, seed: int) -> np.ndarray:
-    """Return which confirmations of 4 to 8 seeds are admitted; effects in paired deviations."""
+def simulate(
+    is_real_CT: np.ndarray, effect: float, seed: int, *, shared: float = 0.0
+) -> np.ndarray:
+    """Return which confirmations of 4 to 8 seeds are admitted; effects in paired deviations.
+
+    `shared` is the part of a difference's variance that all tests of a campaign have in common: the
+    luck of the baseline on each fresh seed.
+    """
     rng = np.random.default_rng(seed)
-    x_CTN = rng.normal(size=(*is_real_CT.shape, 8)) + effect * is_real_CT[..., None]
+    own_CTN = rng.normal(size=(*is_real_CT.shape, 8))
+    baseline_C1N = rng.normal(size=(len(is_real_CT), 1, 8)) if shared else 0.0
+    noise_CTN = math.sqrt(1 - shared) * own_CTN + math.sqrt(shared) * baseline_C1N
+    x_CTN = noise_CTN + effect * is_real_CT[..., None]
     share_CTN = x_CTN.cumsum(-1) / np.sqrt((x_CTN**2).cumsum(-1) * np.arange(1, 9))
     log_e_CT = np.max([np.interp(share_CTN[..., n - 1], GRID, LOG_E[n]) for n in SEEDS], axis=0)
     admitted_CT = np.zeros(is_real_CT.shape, bool)
@@ -56,6 +65,10 @@ def main() -> None:
     left.set_title("2,000 campaigns with nothing to find")
     left.legend(frameon=False)
     print(f"null: {rate[-1]:.2%} of 2,000 campaigns of 300 admit anything")
+    for shared in (0.5, 0.9):
+        common = simulate(np.zeros((2000, 300), bool), 0.0, seed=24, shared=shared)
+        print(f"null, {shared:.0%} of the variance the baseline's: {common.any(1).mean():.2%} of "
+              f"2,000 campaigns admit anything, {common.sum(1).max()} in one at most")  # fmt: skip
     effects = np.arange(0.0, 6.1, 0.5)
     for n_tests, share in ((6, 0.5), (12, 0.5), (30, 0.5), (100, 0.1)):
         is_real = np.random.default_rng(22).random((1000, n_tests)) < share

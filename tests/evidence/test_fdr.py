@@ -1,5 +1,6 @@
 """e-LOND: F1 the levels are the formula, F2 later tests change nothing, F3 order is that of the
-starts, F4 null campaigns stay at their level, F5 mixed campaigns keep the false share."""
+starts, F4 null campaigns stay at their level, F5 mixed ones keep the false share, F6 both where tests share the baseline's
+runs."""
 
 from __future__ import annotations
 
@@ -111,10 +112,18 @@ GRID = np.linspace(-1, 1, 4001)
 LOG_E = {n: log_t_e(n, GRID * math.sqrt(n)) for n in range(4, 9)}
 
 
-def simulate(is_real_CT: np.ndarray, effect: float, seed: int) -> np.ndarray:
-    """C campaigns of T confirmations of 4 to 8 seeds, with early admission; True: admitted."""
+def simulate(
+    is_real_CT: np.ndarray, effect: float, seed: int, *, shared: float = 0.0
+) -> np.ndarray:
+    """C campaigns of T confirmations of 4 to 8 seeds, with early admission; True: admitted.
+
+    shared: part of a difference's variance that is the baseline's luck on a seed, common to all.
+    """
     rng = np.random.default_rng(seed)
-    x_CTN = rng.normal(size=(*is_real_CT.shape, 8)) + effect * is_real_CT[..., None]
+    own_CTN = rng.normal(size=(*is_real_CT.shape, 8))
+    baseline_C1N = rng.normal(size=(len(is_real_CT), 1, 8))
+    noise_CTN = math.sqrt(1 - shared) * own_CTN + math.sqrt(shared) * baseline_C1N
+    x_CTN = noise_CTN + effect * is_real_CT[..., None]
     share_CTN = x_CTN.cumsum(-1) / np.sqrt((x_CTN**2).cumsum(-1) * np.arange(1, 9))
     log_e_CT = np.max([np.interp(share_CTN[..., n - 1], GRID, LOG_E[n]) for n in LOG_E], axis=0)
     admitted_CT = np.zeros(is_real_CT.shape, bool)
@@ -147,6 +156,18 @@ def test_mixed_campaigns_keep_the_false_share_and_have_the_stated_power(
     false_share = (admitted & ~is_real).sum(1) / np.maximum(admitted.sum(1), 1)
     assert false_share.mean() <= 0.05
     assert power <= admitted[is_real].mean() <= power + 0.15
+
+
+@pytest.mark.parametrize("shared", [0.5, 0.9])
+def test_a_baseline_that_all_tests_share_keeps_the_level(shared):
+    """F6: its luck is everybody's, so false entries come together, but no more often."""
+    null = simulate(np.zeros((2000, 300), bool), 0.0, seed=26, shared=shared)
+    assert 0.0 < null.any(1).mean() <= 0.05
+    is_real = np.random.default_rng(27).random((1000, 30)) < 0.3
+    admitted = simulate(is_real, 4.0, seed=28, shared=shared)
+    false_share = (admitted & ~is_real).sum(1) / np.maximum(admitted.sum(1), 1)
+    assert false_share.mean() <= 0.05
+    assert admitted[is_real].mean() > 0.5
 
 
 def test_the_simulation_and_the_real_functions_decide_alike():

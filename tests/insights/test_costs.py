@@ -2,7 +2,8 @@
 
 K1  Cost is per token, so a training of another length costs the same.
 K2  Fresh trainings count where there are any, shared seeds alone.
-K3  Whoever is on the front has nobody with as much for as little; the front is what a slow search
+K3  A layer against another: shared seeds alone, and swapping the two turns the ratio round.
+K4  Whoever is on the front has nobody with as much for as little; the front is what a slow search
     finds, in any order.
 """
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from move37.core.trial import Cost, Measurement, Outcome, ProbeReport, Stage, Trial, TrialSpec
-from move37.insights.costs import LayerCost, layer_cost, on_front
+from move37.insights.costs import LayerCost, RelativeCost, layer_cost, on_front, relative_cost
 
 
 def trial(seed: int, cpu: float, *, stage: Stage = Stage.CONFIRM, tokens: int = 1000) -> Trial:
@@ -43,6 +44,18 @@ def test_fresh_trainings_count_before_those_of_the_search():
     assert layer_cost(ours[:1], theirs, None).relative == pytest.approx(9.0)
 
 
+def test_one_layer_over_another():
+    """K3."""
+    ours = {s: m for s in (1, 2) if (m := trial(s, 3.0 * s).measurement)}
+    theirs = {s: m for s in (2, 3) if (m := trial(s, 2.0, tokens=500).measurement)}
+    found = relative_cost(ours, theirs)
+    assert (found.time, found.memory) == pytest.approx((6.0 / 4.0, 1.0))
+    back = relative_cost(theirs, ours)
+    assert (back.time, back.memory) == pytest.approx((4.0 / 6.0, 1.0))
+    assert relative_cost({}, theirs) == RelativeCost()
+    assert relative_cost({1: ours[1]}, theirs) == RelativeCost()
+
+
 def test_without_a_trial_or_a_probe_nothing_is_known():
     assert layer_cost([], [], None) == LayerCost()
     failed = Trial(
@@ -70,7 +83,7 @@ points = st.lists(
 
 @given(points, st.randoms(use_true_random=False))
 def test_the_front_is_what_a_slow_search_finds_in_any_order(found, rng):
-    """K3."""
+    """K4."""
     front = on_front(found)
     for place, (effect, cost) in enumerate(found):
         better = [
@@ -87,5 +100,5 @@ def test_the_front_is_what_a_slow_search_finds_in_any_order(found, rng):
 
 @given(points)
 def test_somebody_is_on_the_front_wherever_anything_has_a_cost(found):
-    """K3."""
+    """K4."""
     assert any(on_front(found)) == any(cost is not None for _, cost in found)

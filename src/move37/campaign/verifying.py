@@ -19,6 +19,7 @@ from move37.campaign.verification import OutOfTime, entry_of, opponents_of, veri
 from move37.insights.larger import LargerRow, Verified, verified_rows
 from move37.insights.setting import read_setting
 from move37.insights.story import tell
+from move37.insights.wording import times_words
 from move37.memory.ledger import Ledger
 
 
@@ -101,14 +102,14 @@ def print_verified(console: Console, found: Verified | None) -> None:
         collapse_padding=True,
     )
     table.add_column("against", no_wrap=True)
-    for heading in ("", "search tasks [95 %]", "exam tasks [95 %]", "rate"):
+    for heading in ("", "search tasks [95 %]", "exam tasks [95 %]", "rate", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in found.rows:
         table.add_row(*_cells(row))
     console.print(table)
     exam = ", ".join(found.exam_names) or "none"
-    console.print(f"* the baseline, which decides; exam tasks, new to the layer: {exam}",
-                  highlight=False)  # fmt: skip
+    console.print(f"* the baseline, which decides; exam tasks, new to the layer: {exam}; time: of "
+                  "the layer's training over theirs", highlight=False)  # fmt: skip
 
 
 def plain(found: Verified | None) -> dict[str, Any]:
@@ -135,4 +136,5 @@ def _cells(row: LargerRow) -> list[str]:
         effect_words(row.search.combined) if row.search else "",
         effect_words(row.exam.combined) if row.exam else "",
         f"{row.learning_rate:.3g}" if row.learning_rate else "",
+        times_words(row.cost.time),
     ]

@@ -64,6 +64,41 @@ def layer_cost(
     )
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RelativeCost:
+    """What training one layer took over what training another took; None: not measured on both."""
+
+    time: float | None = None
+    """Processor time per training token."""
+    memory: float | None = None
+    """Peak memory of a training process, the largest over seeds."""
+
+
+def relative_cost(
+    ours: Mapping[int, Measurement], theirs: Mapping[int, Measurement]
+) -> RelativeCost:
+    """Return the cost of one layer over another's on the seeds that both completed.
+
+    Args:
+        ours: seed -> measurement of the layer.
+        theirs: the same of the other.
+    """
+    shared = sorted(
+        seed for seed in ours.keys() & theirs.keys()
+        if ours[seed].cost.tokens > 0 and theirs[seed].cost.tokens > 0
+    )  # fmt: skip
+    if not shared:
+        return RelativeCost()
+    our_time = math.fsum(_seconds_per_token(ours[seed]) for seed in shared)
+    their_time = math.fsum(_seconds_per_token(theirs[seed]) for seed in shared)
+    our_memory = max(ours[seed].cost.peak_memory_bytes for seed in shared)
+    their_memory = max(theirs[seed].cost.peak_memory_bytes for seed in shared)
+    return RelativeCost(
+        time=our_time / their_time if their_time > 0 else None,
+        memory=our_memory / their_memory if their_memory > 0 else None,
+    )
+
+
 def on_front(points: Sequence[tuple[float, float | None]]) -> list[bool]:
     """Say of each (effect, cost) whether no other has as large an effect for as low a cost.
 

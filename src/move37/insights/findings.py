@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from move37.core.claims import Effect, VerdictKind
 from move37.core.trial import Stage
-from move37.insights.costs import LayerCost, layer_cost, on_front
+from move37.insights.costs import LayerCost, RelativeCost, layer_cost, on_front, relative_cost
 from move37.insights.paired import Paired, compare
 from move37.insights.setting import Setting
 from move37.insights.story import Record, Story
@@ -48,6 +48,8 @@ class OpponentRow:
     """`4`, or `3 of 4 seeds` where the opponent has no result on some."""
     gaps: str = ""
     """What became of the other seeds: `1 crashed`; empty if there are none."""
+    cost: RelativeCost = RelativeCost()
+    """Of the best over the opponent, on the seeds of the comparison."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -197,6 +199,7 @@ def _against(best: Record, opponent: Record, setting: Setting) -> OpponentRow:
         paired=paired,
         seeds=_seed_words(paired.combined),
         gaps=gaps,
+        cost=relative_cost(ours, theirs),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from move37.core.claims import Verdict, VerdictKind
 from move37.core.config import Preset, TaskSetting
 from move37.core.trial import Measurement, Stage
+from move37.insights.costs import RelativeCost, relative_cost
 from move37.insights.findings import standing
 from move37.insights.paired import Paired, compare
 from move37.insights.setting import Setting
@@ -29,6 +30,8 @@ class LargerRow:
     """On tasks that the search never saw."""
     failed: str = ""
     """What became of seeds without a result: `1 crashed`."""
+    cost: RelativeCost = RelativeCost()
+    """Of the candidate over this layer, at the larger scale."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,6 +100,7 @@ def _row(preset: Preset, record: Record, other: Record, is_baseline: bool) -> La
         search=search,
         exam=_compare(ours, theirs, preset.verification.exam, planned),
         failed=", ".join(f"{n} {kind}" for kind, n in sorted(ended.items())),
+        cost=relative_cost(ours, theirs),
     )
 
 

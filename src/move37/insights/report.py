@@ -188,6 +188,7 @@ def _environment(*, is_page: bool) -> Environment:
     )
     environment.filters |= {
         "effect": wording.effect_words,
+        "times": wording.times_words,
         "rate": lambda rate: wording.rate_words(rate.low, rate.mean, rate.high),
         "signed": lambda value: wording.Ready(wording.signed(value)),
         "number": wording.plain_number,

@@ -53,6 +53,11 @@ def effect_words(effect: Effect) -> Ready:
     return Ready(f"{signed(effect.mean)} [{signed(effect.low)}, {signed(effect.high)}]")
 
 
+def times_words(ratio: float | None) -> Ready:
+    """Return how many times as much: `1.23x`; a dash where it was not measured."""
+    return Ready("–" if ratio is None else f"{ratio:.2f}x")
+
+
 def rate_words(low: float, mean: float, high: float | None) -> Ready:
     """Return a rate with its interval: `2.1 [0.4, 6.2]`."""
     bound = "no bound" if high is None else f"{high:.3g}"
