@@ -1,6 +1,6 @@
 """e-LOND: F1 the levels are the formula, F2 later tests change nothing, F3 order is that of the
-starts, F4 null campaigns stay at their level, F5 mixed ones keep the false share, F6 both where tests share the baseline's
-runs."""
+starts, F4 null campaigns stay at their level, F5 mixed ones keep the false share, F6 both where
+tests share the baseline's runs."""
 
 from __future__ import annotations
 

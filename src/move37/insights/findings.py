@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from move37.core.claims import Effect, VerdictKind
 from move37.core.trial import Stage
@@ -48,7 +48,7 @@ class OpponentRow:
     """`4`, or `3 of 4 seeds` where the opponent has no result on some."""
     gaps: str = ""
     """What became of the other seeds: `1 crashed`; empty if there are none."""
-    cost: RelativeCost = RelativeCost()
+    cost: RelativeCost = field(default_factory=RelativeCost)
     """Of the best over the opponent, on the seeds of the comparison."""
 
 

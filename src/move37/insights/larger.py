@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from move37.core.claims import Verdict, VerdictKind
 from move37.core.config import Preset, TaskSetting
@@ -30,7 +30,7 @@ class LargerRow:
     """On tasks that the search never saw."""
     failed: str = ""
     """What became of seeds without a result: `1 crashed`."""
-    cost: RelativeCost = RelativeCost()
+    cost: RelativeCost = field(default_factory=RelativeCost)
     """Of the candidate over this layer, at the larger scale."""
 
 

@@ -55,7 +55,7 @@ def effect_words(effect: Effect) -> Ready:
 
 def times_words(ratio: float | None) -> Ready:
     """Return how many times as much: `1.23x`; a dash where it was not measured."""
-    return Ready("–" if ratio is None else f"{ratio:.2f}x")
+    return Ready("\N{EN DASH}" if ratio is None else f"{ratio:.2f}x")
 
 
 def rate_words(low: float, mean: float, high: float | None) -> Ready:
