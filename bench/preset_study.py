@@ -227,7 +227,7 @@ def _show(file: Path) -> None:
                 between = values.mean(axis=1).std(ddof=1)
                 within = np.sqrt(values.var(axis=1, ddof=1).mean())
                 centred = values - values.mean(axis=0, keepdims=True)
-                noise = np.sqrt(centred.var(axis=1, ddof=1).mean())
+                noise = np.sqrt(centred.var(axis=1, ddof=1).mean() / (1 - 1 / len(mixers)))
                 rho = np.mean([spearmanr(values[:, i], final).statistic for i in range(len(seeds))])
                 print(
                     f"| {task} | {(point + 1) * 10} % | {cpu:.1f} | {between / within:.1f} "

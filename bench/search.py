@@ -72,9 +72,9 @@ def _points(answer: dict[str, Any]) -> dict[str, list[Point]]:
     for _, rows in sorted(answer["arms"].items(), key=lambda item: int(item[0])):
         for row in rows:
             quality = row["quality"]
-            found[row["arm"]].append(
-                (row["cpu_seconds"] / 60, quality["mean"], quality["low"], quality["high"])
-            )
+            mean = quality["mean"]
+            ends = [mean if end is None else end for end in (quality["low"], quality["high"])]
+            found[row["arm"]].append((row["cpu_seconds"] / 60, mean, *ends))
     return found
 
 
@@ -92,9 +92,11 @@ def _print(answer: dict[str, Any]) -> None:
                   f"| {_words(row['difference'])} |")  # fmt: skip
 
 
-def _words(effect: dict[str, float] | None) -> str:
+def _words(effect: dict[str, float | None] | None) -> str:
     if effect is None:
         return ""
+    if effect["low"] is None:
+        return f"{effect['mean']:+.2f} (no interval: one campaign, or all alike)"
     return f"{effect['mean']:+.2f} [{effect['low']:+.2f}, {effect['high']:+.2f}]"
 
 

@@ -5,6 +5,7 @@ A2  A winner is declared from whole candidates in the order of their index, with
 A3  All arms of a seed see the same data and held-out windows; winners share fresh seeds.
 A4  What is finished is not run again; another plan under the same name is refused.
 A5  The search ends by trained tokens, failed trials counted in full.
+A6  Without campaigns that differ nothing is said about how campaigns differ.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import pytest
 from conftest import N_CANDIDATES, tiny
 
 from move37.campaign.ablation import Ablation, Plan, Result, run_ablation
-from move37.campaign.ablation_tables import json_of, markdown_of, rows_of
+from move37.campaign.ablation_tables import OverCampaigns, json_of, markdown_of, rows_of
 from move37.campaign.arms import ARMS, arm_config, arms_by_name
 from move37.campaign.comparing import ablate_campaign, parse_count
 from move37.campaign.results import trained_tokens
@@ -214,6 +215,12 @@ class TestAblation:
         expected = quality["random"] - quality["default"]
         assert rows["random"]["difference"].mean == pytest.approx(expected)
 
+    def test_one_campaign_tells_no_arm_from_another(self, ablation):
+        """A6."""
+        row = next(r for r in rows_of(ablation, budget=TOKENS) if r["arm"] == "random")
+        assert (row["difference"].low, row["difference"].high) == (None, None)
+        assert row["standing"] == "not known"
+
     def test_again_it_gives_the_same_answer_and_runs_nothing(self, ablation, folder):
         """A4."""
         runs = [folder / name for name in ("default-1", "random-1")]
@@ -231,6 +238,19 @@ class TestAblation:
         told = json.loads(json.dumps(json_of(ablation), allow_nan=False))
         assert [(c["arm"], c["seed"]) for c in told["campaigns"]] == [("default", 1), ("random", 1)]
         assert markdown_of(ablation).count("\n| ") == 2 * 2 + 2 + 2
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({1: 3.0}, "+3.00 (one campaign)"),
+        ({1: 0.0, 2: 0.0}, "0.00 (all alike)"),
+        ({1: 2.0, 2: 4.0}, "+3.00 [-9.71, +15.71]"),
+    ],
+)
+def test_an_interval_needs_campaigns_that_differ(values, words):
+    """A6: 12.71 is Student's t at one degree of freedom."""
+    assert OverCampaigns.of(values).words == words
 
 
 def test_counts_are_read_with_their_unit():

@@ -1,4 +1,4 @@
-"""Confirmation: admits, gives up for now, or asks for one more seed; only on scale-free numbers."""
+"""Confirmation: admits, gives up, or asks for one more seed; only on scale-free numbers."""
 
 from __future__ import annotations
 

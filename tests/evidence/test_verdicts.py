@@ -48,7 +48,7 @@ def test_a_failed_confirmation_leaves_the_candidate_explored_with_its_e_value():
     confirmation = assess(list(weak.values()), level=0.03, rules=RULES)
     verdict = after_confirmation(confirmation, comparison(weak), baseline="base")
     assert verdict.kind is VerdictKind.EXPLORED
-    assert verdict.reason.startswith("not confirmed for now")
+    assert verdict.reason.startswith("not confirmed: ")
     assert verdict.e_value == confirmation.e_value
 
 

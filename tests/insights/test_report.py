@@ -67,15 +67,31 @@ def test_a_promoted_candidate_that_failed_its_test_is_no_claim(tmp_path: Path):
     page, _ = written(events, tmp_path)
     assert "Nothing has held up on fresh seeds: 1 candidate looked better" in page.text
     assert "The gallery is empty" in page.text
-    assert "+3.00 +0.20 [-0.30, +0.70] no" in page.text
+    assert "+3.00 [+2.00, +4.00] +0.20 [-0.30, +0.70] no" in page.text
 
 
 def test_a_layer_refuted_later_leaves_the_gallery(tmp_path: Path):
     winner = campaigns.layer("small only")
     refuted = campaigns.verdict(winner, VerdictKind.REFUTED, campaigns.effect(-0.1))
     events = [*campaigns.opening(), *campaigns.confirmed(winner), refuted]
-    page, _ = written(events, tmp_path)
+    page, markdown = written(events, tmp_path)
     assert "The gallery is empty" in page.text
+    for text in (page.text, markdown):
+        assert "of 1 tested on fresh seeds 1 held up, and 1 of these was refuted" in text
+        assert "yes; refuted at the larger scale" in text
+        assert "1 held up on fresh seeds and was refuted at the larger scale." in text
+        assert "did not hold up" not in text
+        assert "none passed" not in text
+
+
+def test_the_bound_on_false_entries_is_over_all_that_were_admitted(tmp_path: Path):
+    left, gone = campaigns.layer("left"), campaigns.layer("gone")
+    refuted = campaigns.verdict(gone, VerdictKind.REFUTED, campaigns.effect(-0.1))
+    both = [*campaigns.opening(), *campaigns.confirmed(left), *campaigns.confirmed(gone)]
+    page, _ = written(both, tmp_path)
+    assert "Over the whole gallery the expected share" in page.text
+    page, _ = written([*both, refuted], tmp_path)
+    assert "Over all 2 that were ever admitted, the 1 refuted at the larger scale" in page.text
 
 
 def test_a_repeat_of_a_confirmed_layer_does_not_take_it_out_of_the_gallery(tmp_path: Path):

@@ -218,7 +218,7 @@ def long_campaign(n: int, *, seed: int = 0) -> list[Event]:
         if kind is PROMOTED:
             best, line, level = line, candidate.id, max(level, mean * 0.5)
             if k % 2:
-                fresh, why = effect(mean * 0.3, 1.4), "not confirmed for now: e-value 1.3"
+                fresh, why = effect(mean * 0.3, 1.4), "not confirmed: e-value 1.3"
                 events += [verdict(candidate, EXPLORED, fresh, e_value=1.3, level=0.03, reason=why)]
     events += confirmed(layer("delta rule with <slow> decay", line, best))
     return [*events, *fresh_losses(OPPONENT, OPPONENT_NATS), *closing()]

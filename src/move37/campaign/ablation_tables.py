@@ -1,10 +1,10 @@
-"""An ablation as a table, as Markdown and as JSON. No rule lives here but the paired interval."""
+"""An ablation as a table, as Markdown and as JSON. No rule lives here but the interval."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -13,10 +13,44 @@ from rich.table import Table
 from move37.campaign.ablation import Ablation, Result, differences
 from move37.campaign.arms import DEFAULT
 from move37.campaign.tables import effect_words
-from move37.core.claims import Effect
 from move37.evidence.effects import effect_of
+from move37.insights.wording import signed
 
 HEADINGS = ("arm", "afresh [95 %]", "less default [95 %]", "none", "tried", "min")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OverCampaigns:
+    """A mean over campaigns with its 95 % interval, noise units.
+
+    Campaigns that are one, or all alike, say nothing about how campaigns differ: there is no
+    interval. The noise of a training is none: searches differ by far more.
+    """
+
+    mean: float
+    low: float | None
+    high: float | None
+    n_campaigns: int
+
+    @staticmethod
+    def of(values: Mapping[int, float]) -> OverCampaigns:
+        """Return it of one number for each campaign seed, at least one."""
+        found = effect_of(values)
+        is_known = len(set(values.values())) > 1
+        return OverCampaigns(
+            mean=found.mean,
+            low=found.low if is_known else None,
+            high=found.high if is_known else None,
+            n_campaigns=len(values),
+        )
+
+    @property
+    def words(self) -> str:
+        """Return `+1.23 [+0.45, +2.01]`, or the mean and why there is no interval."""
+        if self.low is None or self.high is None:
+            why = "one campaign" if self.n_campaigns == 1 else "all alike"
+            return f"{signed(self.mean)} ({why})"
+        return f"{signed(self.mean)} [{signed(self.low)}, {signed(self.high)}]"
 
 
 def rows_of(ablation: Ablation, *, budget: int) -> list[dict[str, Any]]:
@@ -25,13 +59,13 @@ def rows_of(ablation: Ablation, *, budget: int) -> list[dict[str, Any]]:
     for arm in ablation.plan.arms:
         mine = [r for r in ablation.results if (r.arm, r.budget) == (arm.name, budget)]
         apart = differences(ablation.results, arm.name, budget=budget)
-        difference = None if arm.name == DEFAULT else effect_of(apart)
+        difference = None if arm.name == DEFAULT else OverCampaigns.of(apart)
         rows.append(
             {
                 "arm": arm.name,
                 "purpose": arm.purpose,
                 "n_campaigns": len(mine),
-                "quality": effect_of({r.seed: r.quality for r in mine}),
+                "quality": OverCampaigns.of({r.seed: r.quality for r in mine}),
                 "difference": difference,
                 "standing": _standing(difference),
                 "without_winner": sum(r.declared.winner is None for r in mine),
@@ -44,10 +78,13 @@ def rows_of(ablation: Ablation, *, budget: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _standing(difference: Effect | None) -> str:
+def _standing(difference: OverCampaigns | None) -> str:
     """Say what the interval allows to say."""
     if difference is None:
         return ""
+    if difference.low is None or difference.high is None:
+        is_same = difference.n_campaigns > 1 and difference.mean == 0
+        return "the same winners" if is_same else "not known"
     if difference.low > 0:
         return "better"
     return "worse" if difference.high < 0 else "level"
@@ -114,7 +151,7 @@ def json_of(ablation: Ablation) -> dict[str, Any]:
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
-    return {k: asdict(v) if isinstance(v, Effect) else v for k, v in row.items()}
+    return {k: asdict(v) if isinstance(v, OverCampaigns) else v for k, v in row.items()}
 
 
 def _campaign(result: Result) -> dict[str, Any]:
@@ -138,8 +175,8 @@ def _campaign(result: Result) -> dict[str, Any]:
 def _cells(row: dict[str, Any]) -> list[str]:
     return [
         row["arm"],
-        effect_words(row["quality"]),
-        effect_words(row["difference"]) if row["difference"] else "",
+        row["quality"].words,
+        row["difference"].words if row["difference"] else "",
         f"{row['without_winner']}" + (f"+{failed}" if (failed := row["failed_winners"]) else ""),
         f"{row['candidates']:.1f}",
         f"{row['cpu_seconds'] / 60:.1f}",

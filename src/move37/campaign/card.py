@@ -13,7 +13,7 @@ from move37.campaign.lookup import find_entry
 from move37.campaign.tables import effect_words, published_lines
 from move37.cognition.shelf import all_cards
 from move37.core.candidate import Origin
-from move37.core.claims import Effect, Verdict, VerdictKind
+from move37.core.claims import Effect, Verdict
 from move37.core.errors import Move37Error
 from move37.core.events import Event, VerdictReached
 from move37.core.trial import Stage, Trial
@@ -47,7 +47,7 @@ from move37.team.symbolic.words import formulas
 MAX_RELATIVES = 40
 COMBINED = "mean of the tasks"
 UNFOUNDED = "not shown: counts as original"
-LARGER = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
+COLUMNS = {Stage.SEARCH: "search", Stage.CONFIRM: "fresh", Stage.VERIFY: "larger"}
 
 
 def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
@@ -130,9 +130,7 @@ def _verdicts(entry: Entry) -> dict[str, Verdict]:
     for event in entry.events:
         if isinstance(event, VerdictReached):
             verdict = event.verdict
-            is_fresh = verdict.level is not None
-            key = "larger" if verdict.kind in LARGER else ("fresh" if is_fresh else "search")
-            found[key] = verdict
+            found[COLUMNS[verdict.stage]] = verdict
     return {key: found[key] for key in ("search", "fresh", "larger") if key in found}
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from move37.core.candidate import Candidate
 from move37.core.errors import ReplyError
+from move37.memory.state import Entry
 from move37.team.llm.analyst import (
     LessonFields,
     by_tables,
@@ -37,6 +38,14 @@ OUTSIDE = "outside:"
 def is_handed_in(operator: str) -> bool:
     """Tell whether a candidate came from outside the campaign: a person's file, an agent."""
     return operator == GIVEN or operator.startswith(OUTSIDE)
+
+
+def own_seeds(entry: Entry) -> str:
+    """Return whose fresh seeds a test of this layer uses: its own, or those common to the search.
+
+    Whoever hands in a layer may have read what others came to on the common ones.
+    """
+    return entry.id if is_handed_in(entry.operator) else ""
 
 
 class GivenResearcher:

@@ -34,6 +34,7 @@ from move37.core.events import (
     TrialFinished,
     VerdictReached,
 )
+from move37.core.trial import Stage
 from move37.memory.ledger import Ledger
 from move37.memory.tally import Tally
 from move37.team.models.tape import Tape
@@ -120,7 +121,7 @@ def journeys(ledger: Ledger) -> dict[int, Journey]:
                 ways[event.index].append(f"candidate {event.candidate.id}")
             case ProposalFailed():
                 ways[event.index].append("no proposal")
-            case VerdictReached() if event.verdict.level is None:
+            case VerdictReached() if event.verdict.stage is Stage.SEARCH:
                 ways[event.index].append(f"{event.candidate_id} {event.verdict.kind}")
     return {index: tuple(way) for index, way in ways.items() if index >= 0}
 

@@ -13,7 +13,7 @@ from concurrent.futures import Executor
 from dataclasses import replace
 
 from move37.campaign import results, rules
-from move37.campaign.outside import is_handed_in
+from move37.campaign.outside import own_seeds
 from move37.campaign.workshop import CAMPAIGN, OutOfBudget, Stopped, Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import RungChoice, RungDecision, VerdictKind
@@ -59,9 +59,14 @@ def prepare(workshop: Workshop, pool: Executor) -> None:
 
 
 def _all_rungs(workshop: Workshop, journal: Journal, plan: tuple[Candidate, int]) -> Trial:
-    """Run one seed from rung to rung, each going on from the weights of the one below."""
+    """Run one seed from rung to rung, each going on from the weights of the one below.
+
+    The baseline's stop at every rung: each needs replicates for its noise floor.
+    """
     candidate, seed = plan
-    rungs = [r for r in range(len(workshop.preset.rungs)) if seed in workshop.rung_seeds(r)]
+    rungs = range(len(workshop.preset.rungs))
+    if candidate.id != workshop.baseline.id:
+        rungs = [r for r in rungs if seed in workshop.rung_seeds(r)]
     trials = [workshop.search_trial(journal, candidate, rung, seed) for rung in rungs]
     return next((t for t in trials if t.outcome is not Outcome.COMPLETED), trials[-1])
 
@@ -165,7 +170,7 @@ def _confirm_one(workshop: Workshop, pool: Executor, entry: Entry) -> None:
     journal.once(
         VerdictReached,
         lambda: VerdictReached(index=entry.index, candidate_id=entry.id, verdict=verdict),
-        match=lambda e: e.candidate_id == entry.id and e.verdict.level is not None,
+        match=lambda e: e.candidate_id == entry.id and e.verdict.stage is Stage.CONFIRM,
     )
 
 
@@ -189,7 +194,9 @@ def _tests(workshop: Workshop) -> dict[str, OnlineTest]:
             case TrialStarted(index=index, spec=spec) if spec.stage is Stage.CONFIRM and index >= 0:
                 known = OnlineTest(id=spec.candidate_id, started=record.seq)
                 tests.setdefault(spec.candidate_id, known)
-            case VerdictReached(candidate_id=id_, verdict=verdict) if verdict.level is not None:
+            case VerdictReached(candidate_id=id_, verdict=verdict) if (
+                verdict.stage is Stage.CONFIRM
+            ):
                 admitted = verdict.kind is VerdictKind.CONFIRMED
                 e_value = verdict.e_value if admitted else 0.0
                 tests[id_] = replace(tests[id_], finished=record.seq, e_value=e_value)
@@ -204,7 +211,7 @@ def _fresh_trials(
     Candidates of the search share them: no choice of the search reads their scores. Whoever hands
     in a layer has read those of the layers before, so it gets seeds of its own.
     """
-    candidate, own = entry.candidate, entry.id if is_handed_in(entry.operator) else ""
+    candidate, own = entry.candidate, own_seeds(entry)
     seeds = [workshop.confirm_seed(k, of=own) for k in range(n_seeds)]
     campaign = Journal(workshop.ledger, CAMPAIGN)
     baseline = workshop.baseline
@@ -243,10 +250,11 @@ def _one_more(workshop: Workshop) -> int:
 def meet_opponents(workshop: Workshop, pool: Executor) -> None:
     """Train the opponents with the fresh seeds of the gallery's best, as far as time allows."""
     best = best_confirmed(workshop)
-    if best is None or best.verdict is None:
+    if best is None or best.fresh_verdict is None:
         return
     campaign = Journal(workshop.ledger, CAMPAIGN)
-    jobs = [(opponent, seed) for seed in best.verdict.seeds for opponent in workshop.opponents]
+    seeds = best.fresh_verdict.seeds  # its last verdict may rest on those of the larger scale
+    jobs = [(opponent, seed) for seed in seeds for opponent in workshop.opponents]
 
     def run(job: tuple[Candidate, int]) -> None:
         if _has_time(workshop, candidate_id=job[0].id):

@@ -12,7 +12,7 @@ from move37.campaign import brief, canary_watch, edges, guarding, rejudging, res
 from move37.campaign.cutting import cut_of
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
-from move37.core.claims import RungChoice, Verdict, VerdictKind
+from move37.core.claims import RungChoice
 from move37.core.errors import ReplyError
 from move37.core.events import (
     CandidateProposed,
@@ -29,6 +29,7 @@ from move37.core.events import (
     VerdictReached,
 )
 from move37.core.trial import Outcome
+from move37.evidence.verdicts import rejected
 from move37.memory.journal import Journal
 from move37.memory.state import State
 
@@ -216,8 +217,6 @@ def _verdict(
 ) -> VerdictReached:
     if failure is not None:
         return VerdictReached(
-            index=journal.index,
-            candidate_id=candidate.id,
-            verdict=Verdict(kind=VerdictKind.REJECTED, reason=failure.reason),
+            index=journal.index, candidate_id=candidate.id, verdict=rejected(failure.reason)
         )
     return rules.search_verdict(workshop, journal, candidate)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from move37.campaign.larger import Larger, best_rate
 from move37.campaign.lookup import find_entry
+from move37.campaign.outside import own_seeds
 from move37.campaign.results import compare_on, n_failed
 from move37.campaign.workshop import CAMPAIGN, Overdue, Stopped, Workshop, fresh_seed
 from move37.core.candidate import Candidate
@@ -151,7 +152,7 @@ def verify(
             for opponent in opponents:
                 _bring_in(workshop, opponent)
                 try:
-                    _train(bench, pool, [opponent])
+                    _train(bench, pool, [opponent], of=own_seeds(entry))
                 except TooSlow as error:
                     say(f"{error}; it is left out of the table")
         except KeyboardInterrupt:
@@ -171,7 +172,8 @@ def _as_begun(workshop: Workshop) -> Preset:
 
 def _decide(bench: Bench, pool: ThreadPoolExecutor, entry: Entry) -> Verdict:
     workshop, baseline = bench.workshop, bench.workshop.baseline
-    trials = _train(bench, pool, [baseline, entry.candidate], keep=entry.id)
+    layers = [baseline, entry.candidate]
+    trials = _train(bench, pool, layers, of=own_seeds(entry), keep=entry.id)
     theirs, ours = trials[baseline.id], trials[entry.id]
     if not theirs or not all(t.measurement for t in theirs):
         raise ConfigError(
@@ -183,29 +185,29 @@ def _decide(bench: Bench, pool: ThreadPoolExecutor, entry: Entry) -> Verdict:
         compare_on(bench.larger.base.tasks, ours, theirs),
         exam=compare_on(bench.larger.exam, ours, theirs),
         baseline=baseline.id,
-        n_failed=n_failed(ours) if ours else 1,
+        n_failed=n_failed(ours) if ours else None,
     )
     journal = Journal(workshop.ledger, entry.index)
     journal.once(
         VerdictReached,
         lambda: VerdictReached(index=entry.index, candidate_id=entry.id, verdict=verdict),
         match=lambda e: e.candidate_id == entry.id and e.verdict.seeds == verdict.seeds
-        and e.verdict.kind in (VerdictKind.VERIFIED, VerdictKind.REFUTED),
+        and e.verdict.stage is Stage.VERIFY,
     )  # fmt: skip
     return verdict
 
 
 def _train(
-    bench: Bench, pool: ThreadPoolExecutor, layers: list[Candidate], *, keep: str = ""
+    bench: Bench, pool: ThreadPoolExecutor, layers: list[Candidate], *, of: str, keep: str = ""
 ) -> dict[str, list[Trial]]:
     """Tune each layer, train it at its best rate; return whole trainings by candidate.
 
-    Empty for a layer that completed no tuning run.
+    Empty for a layer that completed no tuning run. `of`: whose seeds (`own_seeds`).
     """
     larger, secret = bench.larger, bench.workshop.secret
     rates = range(larger.n_rates)
     tuned = bench.run(
-        pool, [(c, _spec(c, rate, fresh_seed(secret, Stage.VERIFY, 0)), False)
+        pool, [(c, _spec(c, rate, fresh_seed(secret, Stage.VERIFY, 0, of=of)), False)
                for rate in rates for c in layers]
     )  # fmt: skip
     jobs: list[tuple[Candidate, TrialSpec, bool]] = []
@@ -215,7 +217,7 @@ def _train(
         if (rate := best_rate(mine, larger.tasks)) is not None:
             chosen[c.id] = larger.n_rates + rate
     for k in range(larger.base.verification.n_seeds):
-        fresh = fresh_seed(secret, Stage.VERIFY, k + 1)
+        fresh = fresh_seed(secret, Stage.VERIFY, k + 1, of=of)
         jobs += [(c, _spec(c, chosen[c.id], fresh), c.id == keep) for c in layers if c.id in chosen]
     trained: dict[str, list[Trial]] = {c.id: [] for c in layers}
     for trial in bench.run(pool, jobs):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from move37.core.trial import Stage
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Effect:
@@ -17,7 +19,7 @@ class Effect:
     n_pairs: int
     confidence: float = 0.95
     unit: str = "noise"
-    """`noise`: multiples of the task's measured seed-to-seed deviation; or `nats`, `accuracy`."""
+    """`noise`: multiples of `TaskSetting.noise`; or `nats`, `accuracy`."""
     missing: int = 0
     """Pairs that were planned and have no result on one side."""
 
@@ -88,3 +90,10 @@ class Verdict:
     """The e-LOND level at which the e-value was judged: admitted when e_value >= 1 / level."""
     baseline: str = ""
     seeds: tuple[int, ...] = ()
+
+    @property
+    def stage(self) -> Stage:
+        """Whose trials it rests on: the search's, those on fresh seeds, those at a larger scale."""
+        if self.kind in (VerdictKind.VERIFIED, VerdictKind.REFUTED):
+            return Stage.VERIFY
+        return Stage.SEARCH if self.level is None else Stage.CONFIRM

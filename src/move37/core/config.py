@@ -94,8 +94,9 @@ class TaskSetting(_Section):
     """Sequences of this task in every training batch."""
     metric: Literal["nats", "accuracy"]
     noise: PositiveFloat
-    """Seed-to-seed standard deviation of the metric, measured over reference mixers (docs/log.md);
-    the unit of combined effects."""
+    """Standard deviation of the metric over seeds, without what a seed does to every mixer alike,
+    measured over reference mixers (docs/log.md): the unit of effects. A difference of two trainings
+    on one seed has sqrt 2 of it."""
     windows: PositiveInt = 64
     """Held-out sequences per evaluation."""
     options: dict[str, int | float | str] = Field(default_factory=dict)
@@ -113,7 +114,7 @@ class Verification(_Section):
     tuning_share: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Length of a tuning run, as a part of the whole training."""
     n_seeds: Annotated[int, Field(ge=2)] = 4
-    """Seeds of the whole training, never used before."""
+    """Seeds of the whole training; neither search nor confirmation trains with them."""
     exam: tuple[TaskSetting, ...] = ()
     """Tasks that the search never sees: trained on beside the others here, and judged apart."""
 

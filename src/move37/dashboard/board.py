@@ -12,6 +12,8 @@ from typing import NamedTuple
 from move37.dashboard.reader import Reader, Row
 
 IN_GALLERY = ("confirmed", "verified")
+LARGER = ("verified", "refuted")
+"""Verdicts at another size, whose effects are not to be mixed with those of the search's."""
 MAX_ASKED_FOR = 500
 """Candidates asked for by id; above it all are read again."""
 
@@ -110,6 +112,8 @@ def _sorted_in(results: dict[str, Results], verdicts: Iterable[Row]) -> dict[str
     """A verdict with an e-value rests on fresh seeds; the last one of each sort counts."""
     told = dict(results)
     for row in verdicts:
+        if row["kind"] in LARGER:
+            continue
         before = told.get(row["candidate"], NO_RESULTS)
         is_fresh = row["e_value"] is not None
         told[row["candidate"]] = (

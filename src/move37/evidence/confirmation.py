@@ -1,4 +1,4 @@
-"""Confirmation with fresh seeds: admit, give up for now, or train one more seed.
+"""Confirmation with fresh seeds: admit, give up, or train one more seed.
 
 The rules look only at scale-free statistics of the differences (the e-value, and the best e-value
 that more seeds could still reach), as the validity of `log_t_process` demands. The mean in noise
@@ -24,7 +24,7 @@ class ConfirmationChoice(StrEnum):
 
     CONFIRMED = "confirmed"
     NOT_CONFIRMED = "not_confirmed"
-    """For now: the candidate stays explored and may be tested again, as a new test."""
+    """The candidate stays explored; its test is done and keeps its number."""
     NEED_SEED = "need_seed"
 
 

@@ -170,7 +170,7 @@ def combined_scores(
 
     Args:
         scores: task -> seed -> oriented score.
-        noise: task -> seed-to-seed standard deviation, > 0; names the tasks that count.
+        noise: task -> deviation over seeds (`TaskSetting.noise`), > 0; names the tasks that count.
 
     Raises:
         EvidenceError: no task, a task without scores, a noise that is not > 0, a score not finite.

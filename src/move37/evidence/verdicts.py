@@ -47,7 +47,7 @@ def after_confirmation(
     baseline: str,
     held_back: Comparison | None = None,
 ) -> Verdict:
-    """Return CONFIRMED (the gallery), or EXPLORED: refuted for now, on fresh seeds and text.
+    """Return CONFIRMED (the gallery), or EXPLORED: not confirmed on fresh seeds and text.
 
     Args:
         confirmation: the final answer of `confirmation.assess`.
@@ -71,7 +71,7 @@ def after_confirmation(
         )
     verdict = _verdict(
         VerdictKind.CONFIRMED if confirmed else VerdictKind.EXPLORED,
-        confirmation.reason if confirmed else f"not confirmed for now: {confirmation.reason}",
+        confirmation.reason if confirmed else f"not confirmed: {confirmation.reason}",
         comparison,
         baseline=baseline,
         e_value=confirmation.e_value,
@@ -85,12 +85,11 @@ def after_verification(
     *,
     baseline: str,
     exam: Comparison | None = None,
-    minimum: float = 0.0,
-    n_failed: int = 0,
+    n_failed: int | None = 0,
 ) -> Verdict:
-    """Return VERIFIED when the effects at the larger scale lie above `minimum`, else REFUTED.
+    """Return VERIFIED when the effects at the larger scale lie above zero, else REFUTED.
 
-    VERIFIED needs the whole interval above `minimum`: on the mean of the search's tasks and, if
+    VERIFIED needs the whole interval above zero: on the mean of the search's tasks and, if
     there are any, on the mean of the exam's. Both must hold, so each keeps its own level (an
     intersection-union test: R. L. Berger, Technometrics 24(4), 1982). REFUTED therefore covers
     "worse" and "not shown"; the reason says which.
@@ -99,16 +98,19 @@ def after_verification(
         comparison: effects on the search's tasks; None if no pair completed.
         baseline: id of the baseline, re-run beside the candidate with the same recipe.
         exam: effects on tasks that the search never saw; None where there are none.
-        minimum: smallest combined effect worth having, noise units.
-        n_failed: seeds on which the candidate did not complete: leaving them out would select.
+        n_failed: seeds on which the candidate did not complete: leaving them out would select; None
+            where no tuning run of it completed, so that no whole training was begun.
     """
+    if n_failed is None:
+        reason = "at no learning rate did a tuning run complete at the larger scale"
+        return _verdict(VerdictKind.REFUTED, reason, comparison, baseline=baseline)
     if comparison is None or n_failed:
         n_pairs = comparison.combined.n_pairs if comparison else 0
         reason = f"{n_failed} seeds did not complete at the larger scale ({n_pairs} pairs)"
         return _verdict(VerdictKind.REFUTED, reason, comparison, baseline=baseline)
     parts = {"the search's tasks": comparison} | ({"exam tasks": exam} if exam else {})
-    words = [_against(found.combined, name, minimum) for name, found in parts.items()]
-    held = all(found.combined.low > minimum for found in parts.values())
+    words = [_against(found.combined, name) for name, found in parts.items()]
+    held = all(found.combined.low > 0 for found in parts.values())
     reason = f"at the larger scale {'; '.join(words)} ({comparison.combined.n_pairs} pairs)"
     kind = VerdictKind.VERIFIED if held else VerdictKind.REFUTED
     verdict = _verdict(kind, reason, comparison, baseline=baseline)
@@ -121,15 +123,15 @@ def _with_tasks(verdict: Verdict, more: Comparison | None) -> Verdict:
     return replace(verdict, task_effects=verdict.task_effects | more.tasks)
 
 
-def _against(effect: Effect, name: str, minimum: float) -> str:
+def _against(effect: Effect, name: str) -> str:
     how = "not shown to exceed"
-    if effect.low > minimum:
+    if effect.low > 0:
         how = "above"
-    elif effect.high < minimum:
+    elif effect.high < 0:
         how = "below"
     return (
         f"the effect on {name} is {effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}], "
-        f"{how} {minimum:+.2f}"
+        f"{how} 0"
     )
 
 

@@ -92,7 +92,7 @@ class _Ticks:
             self.confirmed.setdefault(event.candidate_id, self.used)
         elif event.candidate_id in self.confirmed and verdict.kind is VerdictKind.REFUTED:
             del self.confirmed[event.candidate_id]
-        is_search = verdict.level is None and event.fitness is not None
+        is_search = verdict.stage is Stage.SEARCH and event.fitness is not None
         if is_search and verdict.effect and verdict.effect.low > 0:
             self.seen.setdefault(event.candidate_id, self.searched)
 

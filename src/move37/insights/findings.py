@@ -60,7 +60,15 @@ class TestedRow:
     search: Effect | None
     fresh: Effect | None
     held: bool
+    """Whether it held up on fresh seeds, whatever became of it later."""
+    refuted: bool
+    """Whether it was refuted at the larger scale."""
     reason: str
+
+    @property
+    def words(self) -> str:
+        """Return `yes`, `no`, or `yes; refuted at the larger scale`."""
+        return ("yes" if self.held else "no") + self.refuted * "; refuted at the larger scale"
 
 
 def gallery_rows(story: Story, baseline: Record | None) -> list[GalleryRow]:
@@ -123,7 +131,8 @@ def tested_rows(story: Story) -> list[TestedRow]:
             record=record,
             search=record.search_effect,
             fresh=record.test.effect,
-            held=record.in_gallery,
+            held=record.test.kind is VerdictKind.CONFIRMED,
+            refuted=record.standing is VerdictKind.REFUTED,
             reason=record.verdict.reason if record.verdict else record.test.reason,
         )
         for record in story.searched
@@ -149,6 +158,14 @@ def headline(rows: list[GalleryRow], tested: list[TestedRow], baseline_name: str
             f"tasks, 95 % interval {signed(best.effect.low)} to {signed(best.effect.high)}, "
             f"{best.effect.n_pairs} seeds."
         )
+    n_refuted = sum(row.refuted for row in tested)
+    if n_refuted:
+        n_held = sum(row.held for row in tested)
+        return (
+            f"Nothing is left in the gallery: of {len(tested)} tested on fresh seeds {n_held} held "
+            f"up, and {n_refuted} of these {'was' if n_refuted == 1 else 'were'} refuted at the "
+            "larger scale."
+        )
     if tested:
         n = len(tested)
         return (
@@ -158,13 +175,13 @@ def headline(rows: list[GalleryRow], tested: list[TestedRow], baseline_name: str
     return "Nothing has held up on fresh seeds: no candidate has finished that test."
 
 
-def meaning(rows: list[GalleryRow], level: float | None) -> str:
+def meaning(rows: list[GalleryRow], tested: list[TestedRow], level: float | None) -> str:
     """Return what the headline does and does not say."""
     if rows:
         share = f" of {level:.0%}" if level is not None else ""
         return (
             "The claim is about this preset: this size, this training, the mean over these tasks. "
-            f"Over the whole gallery the expected share of false entries is kept at or below its "
+            f"{_over_whom(tested)} the expected share of false entries is kept at or below its "
             f"level{share}. It does not say that the layer is better on each task, at another "
             "size, or than the opponents: they have their own tables."
         )
@@ -173,6 +190,18 @@ def meaning(rows: list[GalleryRow], level: float | None) -> str:
         "on average and nothing is claimed from them. An empty gallery does not show that no "
         "better layer exists: with few candidates, few fresh seeds or little training, real but "
         "small improvements are missed. A larger budget goes on where this campaign stopped."
+    )
+
+
+def _over_whom(tested: list[TestedRow]) -> str:
+    """Say whom the control of false entries is about: all that were ever admitted."""
+    n_refuted = sum(row.refuted for row in tested)
+    if not n_refuted:
+        return "Over the whole gallery"
+    n_held = sum(row.held for row in tested)
+    return (
+        f"Over all {n_held} that were ever admitted, the {n_refuted} refuted at the larger scale "
+        "included (not over those that are left),"
     )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from move37.core.claims import Verdict, VerdictKind
+from move37.core.claims import Verdict
 from move37.core.config import Preset, TaskSetting
-from move37.core.trial import Measurement, Stage
+from move37.core.trial import Measurement, Stage, Trial
 from move37.insights.costs import RelativeCost, relative_cost
 from move37.insights.findings import standing
 from move37.insights.paired import Paired, compare
@@ -29,7 +30,7 @@ class LargerRow:
     exam: Paired | None = None
     """On tasks that the search never saw."""
     failed: str = ""
-    """What became of seeds without a result: `1 crashed`."""
+    """What became of seeds without a result: `1 crashed`; `1 own crashed` is the candidate's."""
     cost: RelativeCost = field(default_factory=RelativeCost)
     """Of the candidate over this layer, at the larger scale."""
 
@@ -61,11 +62,7 @@ def verified_rows(story: Story, setting: Setting, baseline: Record | None) -> li
 
 
 def _verified(story: Story, preset: Preset, record: Record, baseline: Record) -> Verified | None:
-    reached = [
-        v.verdict
-        for v in record.verdicts
-        if v.verdict.kind in (VerdictKind.VERIFIED, VerdictKind.REFUTED)
-    ]
+    reached = [v.verdict for v in record.verdicts if v.verdict.stage is Stage.VERIFY]
     if not reached:
         return None
     others = [r for r in story.records.values() if r.role and r.id != baseline.id]
@@ -74,7 +71,7 @@ def _verified(story: Story, preset: Preset, record: Record, baseline: Record) ->
     return Verified(
         record=record,
         verdict=reached[-1],
-        learning_rate=_learning_rate(preset, record),
+        learning_rate=_learning_rate(preset, record, _seeds(preset, record)),
         scale=preset.verification.scale,
         n_seeds=preset.verification.n_seeds,
         rows=tuple(rows),
@@ -85,21 +82,17 @@ def _verified(story: Story, preset: Preset, record: Record, baseline: Record) ->
 
 def _row(preset: Preset, record: Record, other: Record, is_baseline: bool) -> LargerRow:  # noqa: FBT001 - a column
     ours, theirs = _whole(preset, record), _whole(preset, other)
-    planned = sorted(ours)
+    planned = _seeds(preset, record)
     search = _compare(ours, theirs, preset.tasks, planned)
-    ended = Counter(
-        t.outcome.value.replace("_", " ")
-        for spec, t in other.trials.items()
-        if spec.stage is Stage.VERIFY and _is_whole(preset, spec.rung) and t.measurement is None
-    )
+    gaps = [_gaps(preset, other), _gaps(preset, record, "own ")]
     return LargerRow(
         name=other.name,
         is_baseline=is_baseline,
         words=standing(search.combined) if search else "no result",
-        learning_rate=_learning_rate(preset, other),
+        learning_rate=_learning_rate(preset, other, planned),
         search=search,
         exam=_compare(ours, theirs, preset.verification.exam, planned),
-        failed=", ".join(f"{n} {kind}" for kind, n in sorted(ended.items())),
+        failed=", ".join(words for words in gaps if words),
         cost=relative_cost(ours, theirs),
     )
 
@@ -115,19 +108,38 @@ def _compare(
 
 def _whole(preset: Preset, record: Record) -> dict[int, Measurement]:
     """Seed -> measurement of whole trainings at the larger scale; tuning runs left out."""
-    return {
-        spec.seed: trial.measurement
+    return {t.spec.seed: t.measurement for t in _whole_trials(preset, record) if t.measurement}
+
+
+def _whole_trials(preset: Preset, record: Record) -> list[Trial]:
+    return [
+        trial
         for spec, trial in record.trials.items()
-        if spec.stage is Stage.VERIFY and _is_whole(preset, spec.rung) and trial.measurement
-    }
+        if spec.stage is Stage.VERIFY and _is_whole(preset, spec.rung)
+    ]
+
+
+def _seeds(preset: Preset, record: Record) -> list[int]:
+    """Seeds of a candidate's whole trainings, those without a result included."""
+    return sorted({trial.spec.seed for trial in _whole_trials(preset, record)})
+
+
+def _gaps(preset: Preset, record: Record, whose: str = "") -> str:
+    """Say how whole trainings without a result ended: `1 crashed, 2 out of time`."""
+    ended = Counter(
+        trial.outcome.value.replace("_", " ")
+        for trial in _whole_trials(preset, record)
+        if trial.measurement is None
+    )
+    return ", ".join(f"{n} {whose}{kind}" for kind, n in sorted(ended.items()))
 
 
 def _is_whole(preset: Preset, rung: int) -> bool:
     return rung >= len(preset.verification.learning_rates)
 
 
-def _learning_rate(preset: Preset, record: Record) -> float | None:
-    """Return the rate that tuning chose; None if no whole training was begun."""
+def _learning_rate(preset: Preset, record: Record, planned: Collection[int]) -> float | None:
+    """Return the rate that tuning chose for these seeds; None if no whole training was begun."""
     rates = preset.verification.learning_rates
-    rungs = [s.rung for s in record.trials if s.stage is Stage.VERIFY and _is_whole(preset, s.rung)]
+    rungs = [t.spec.rung for t in _whole_trials(preset, record) if t.spec.seed in planned]
     return rates[rungs[0] % len(rates)] * preset.training.learning_rate if rungs else None

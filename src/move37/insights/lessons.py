@@ -15,6 +15,8 @@ from move37.insights.story import Record, Story
 
 N_CREDITS = 8
 N_WORST = 5
+TELLING = 3.0
+"""An interval of a deviation whose ends are further apart than this agrees with anything."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,7 +45,7 @@ class CreditRow:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NoiseRow:
-    """The seed-to-seed deviation of one task: assumed by the preset, and measured here."""
+    """The deviation over seeds of one task: assumed by the preset, and the baseline's here."""
 
     task: str
     metric: str
@@ -128,11 +130,19 @@ def noise_rows(setting: Setting, baseline: Record | None) -> list[NoiseRow]:
 
 
 def _noise_words(assumed: float, measured: Spread | None) -> str:
+    """Compare the unit with the baseline's own deviation, which no other mixer is taken out of."""
     if measured is None:
         return "fewer than two seeds of the baseline"
     if measured.low > assumed:
-        return "the baseline spreads more here: its unit is too small, effects look too large"
-    return "the baseline spreads less here" if measured.high < assumed else "they agree"
+        return (
+            "the baseline alone spreads more: part of it is the seed's doing on every layer, which "
+            "pairing takes out; if not all is, effects look too large"
+        )
+    if measured.high < assumed:
+        return "the baseline alone spreads less: effects look too small"
+    if measured.high > TELLING * measured.low:
+        return "too few seeds to tell"
+    return "they agree"
 
 
 def _failure_kind(record: Record) -> str:

@@ -27,6 +27,7 @@ def missed(
         return []
     found = [
         _not_held(tested),
+        _refuted(tested),
         _not_tested(story),
         _stopped_early(story),
         _tasks_without(gallery),
@@ -49,6 +50,15 @@ def _not_held(tested: Sequence[TestedRow]) -> str:
         else ""
     )
     return f"{len(failed)} of {len(tested)} tested on fresh seeds did not hold up{drop}."
+
+
+def _refuted(tested: Sequence[TestedRow]) -> str:
+    n = sum(row.refuted for row in tested)
+    if not n:
+        return ""
+    return (
+        f"{n} held up on fresh seeds and {'was' if n == 1 else 'were'} refuted at the larger scale."
+    )
 
 
 def _not_tested(story: Story) -> str:

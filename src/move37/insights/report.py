@@ -100,7 +100,7 @@ def report_context(
         "published": None,
         "baseline": baseline_name,
         "headline": headline(gallery, tested, baseline_name),
-        "meaning": meaning(gallery, config.evidence.level if config else None),
+        "meaning": meaning(gallery, tested, config.evidence.level if config else None),
         "gallery": gallery,
         "details": [
             _details(row, draws=with_pictures and k < N_FLOWS) for k, row in enumerate(gallery)

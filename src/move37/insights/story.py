@@ -44,7 +44,6 @@ Told = (
 """Events that tell something about one candidate."""
 Aside = CampaignStarted | SessionOpened | SessionClosed | NoiseMeasured | ProposalFailed
 """Events that concern no candidate."""
-LARGER = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
 IN_GALLERY = (VerdictKind.CONFIRMED, VerdictKind.VERIFIED)
 
 
@@ -88,9 +87,7 @@ class Record:
     @property
     def search(self) -> VerdictReached | None:
         """The search's last verdict before any fresh seed; its effect is optimistic."""
-        before = takewhile(
-            lambda v: v.verdict.level is None and v.verdict.kind not in LARGER, self.verdicts
-        )
+        before = takewhile(lambda v: v.verdict.stage is Stage.SEARCH, self.verdicts)
         return next(reversed(list(before)), None)
 
     @property
@@ -101,8 +98,13 @@ class Record:
     @property
     def test(self) -> Verdict | None:
         """The last verdict on fresh seeds and text, whatever it was."""
-        found = [v.verdict for v in self.verdicts if v.verdict.level is not None]
+        found = [v.verdict for v in self.verdicts if v.verdict.stage is Stage.CONFIRM]
         return found[-1] if found else None
+
+    @property
+    def standing(self) -> VerdictKind | None:
+        """What the last verdict calls it."""
+        return self.verdict.kind if self.verdict else None
 
     @property
     def in_gallery(self) -> bool:

@@ -21,6 +21,7 @@ from move37.campaign.folder import stored_config
 from move37.campaign.going_on import own_weights, recorded_start
 from move37.campaign.larger import Larger
 from move37.campaign.lookup import find_entry
+from move37.core.claims import Verdict
 from move37.core.config import Preset
 from move37.core.errors import ConfigError, LedgerError, ReportError
 from move37.core.events import CampaignStarted
@@ -210,6 +211,7 @@ def _files(
         "requirements.txt": "\n".join([*needs, "transformers>=4.57", "safetensors"]) + "\n",
         "README.md": card.get_template("card.md").render(
             entry=entry,
+            measured=_measured(entry, scale=preset.verification.scale),
             idea=entry.candidate.idea,
             preset=preset,
             weights=weights,
@@ -241,6 +243,25 @@ def _config(preset: Preset, measured: Measurement) -> dict[str, Any]:
         "use_cache": True,
         "dtype": "float32",
     }
+
+
+def _measured(entry: Entry, *, scale: int) -> list[tuple[Ready, Verdict]]:
+    """Return the verdicts that a claim rests on, each with what it was measured on.
+
+    The search's alone where there is no other.
+    """
+    fresh, last = entry.fresh_verdict, entry.verdict
+    larger = last if last and last.stage is Stage.VERIFY else None
+    at_scale = (
+        f"At {scale} times the size and training, on seeds of its own; the mean is over the "
+        "search's tasks."
+    )
+    told = [("On seeds and text that the search never saw.", fresh), (at_scale, larger)]
+    found = [(Ready(words), v) for words, v in told if v and v.effect]
+    if not found and last and last.effect:
+        words = "**As the search saw it: chosen from many, so too good on average. No claim.**"
+        return [(Ready(words), last)]
+    return found
 
 
 def _baseline_name(ledger: Ledger, entry: Entry) -> str:

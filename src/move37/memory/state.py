@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from move37.core.budget import Spend
 from move37.core.candidate import Candidate
-from move37.core.claims import Fitness, Verdict, VerdictKind
+from move37.core.claims import Fitness, Verdict
 from move37.core.errors import LedgerError
 from move37.core.events import (
     AlarmRaised,
@@ -129,14 +129,14 @@ class Entry:
         What chooses may read no other: fresh seeds stay fresh for the next confirmation.
         """
         verdicts = (e.verdict for e in self._all(VerdictReached))
-        reached = list(itertools.takewhile(_is_of_search, verdicts))
+        reached = list(itertools.takewhile(lambda v: v.stage is Stage.SEARCH, verdicts))
         return reached[-1] if reached else None
 
     @cached_property
     def fresh_verdict(self) -> Verdict | None:
         """The last verdict on fresh seeds and text at the search's size, whatever it was."""
         verdicts = [e.verdict for e in self._all(VerdictReached)]
-        return next((v for v in reversed(verdicts) if v.level is not None), None)
+        return next((v for v in reversed(verdicts) if v.stage is Stage.CONFIRM), None)
 
     @cached_property
     def fitness(self) -> Fitness | None:
@@ -197,11 +197,6 @@ class Entry:
     def _last(self, kind: type[E]) -> E | None:
         found = self._all(kind)
         return found[-1] if found else None
-
-
-def _is_of_search(verdict: Verdict) -> bool:
-    larger = (VerdictKind.VERIFIED, VerdictKind.REFUTED)
-    return verdict.level is None and verdict.kind not in larger
 
 
 @dataclass(frozen=True, kw_only=True)
