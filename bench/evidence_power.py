@@ -65,7 +65,7 @@ def main() -> None:
     left.set_title("2,000 campaigns with nothing to find")
     left.legend(frameon=False)
     print(f"null: {rate[-1]:.2%} of 2,000 campaigns of 300 admit anything")
-    for shared in (0.5, 0.9):
+    for shared in (0.1, 0.5, 0.9, 0.99):
         common = simulate(np.zeros((2000, 300), bool), 0.0, seed=24, shared=shared)
         print(f"null, {shared:.0%} of the variance the baseline's: {common.any(1).mean():.2%} of "
               f"2,000 campaigns admit anything, {common.sum(1).max()} in one at most")  # fmt: skip

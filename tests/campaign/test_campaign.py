@@ -64,6 +64,20 @@ class TestFinishedCampaign:
         specs = Counter(e.trial.spec for e in finished_ledger.events([TrialFinished]))
         assert max(specs.values()) == 1
 
+    def test_each_rung_has_a_replicate_of_the_baseline_for_each_seed(self, finished_ledger):
+        """Without them a rung has no noise floor."""
+        (baseline,) = [
+            e.candidate.id for e in finished_ledger.events([RootAdded]) if e.role == "root"
+        ]
+        seeds: dict[int, set[int]] = {}
+        for event in finished_ledger.events([TrialFinished]):
+            spec = event.trial.spec
+            if (spec.candidate_id, spec.stage) == (baseline, Stage.SEARCH):
+                seeds.setdefault(spec.rung, set()).add(spec.seed)
+        assert len(seeds) > 1
+        assert len({frozenset(s) for s in seeds.values()}) == 1
+        assert len(seeds[0]) > 1
+
     def test_search_and_confirmation_share_no_seed(self, finished_ledger):
         """C2."""
         seeds = {stage: set() for stage in Stage}
@@ -72,17 +86,21 @@ class TestFinishedCampaign:
         assert seeds[Stage.SEARCH]
         assert not seeds[Stage.SEARCH] & seeds[Stage.CONFIRM]
 
-    def test_gallery_verdicts_carry_fresh_seeds_e_value_and_level(self, finished_ledger):
+    def test_verdicts_on_fresh_seeds_carry_them_with_e_value_and_level(self, finished_ledger):
         """C2."""
         search_seeds = {
             e.trial.spec.seed
             for e in finished_ledger.events([TrialFinished])
             if e.trial.spec.stage is Stage.SEARCH
         }
-        for event in finished_ledger.events([VerdictReached]):
-            if event.verdict.kind is VerdictKind.CONFIRMED:
-                assert event.verdict.e_value >= 1 / event.verdict.level
-                assert not set(event.verdict.seeds) & search_seeds
+        verdicts = [e.verdict for e in finished_ledger.events([VerdictReached])]
+        fresh = [v for v in verdicts if v.stage is Stage.CONFIRM]
+        assert fresh
+        for verdict in fresh:
+            is_in = verdict.kind is VerdictKind.CONFIRMED
+            assert is_in == (verdict.e_value >= 1 / verdict.level)
+            assert verdict.seeds
+            assert not set(verdict.seeds) & search_seeds
 
     def test_every_completed_trial_has_the_baselines_twin(self, finished_ledger):
         """C3."""

@@ -59,7 +59,7 @@ def test_tasks_that_were_held_back_are_shown_and_decide_nothing(worth: float):
     effect = effect_of({seed: worth + x for seed, x in FRESH.items()})
     more = Comparison(combined=effect, tasks={"unseen": effect}, differences={}, missing=())
     beside = after_confirmation(confirmation, comparison(FRESH), baseline="base", held_back=more)
-    assert beside.task_effects == {"text": effect_of(FRESH), "unseen": effect}
+    assert beside.task_effects == {"text": effect_of(FRESH), "unseen (untrained)": effect}
     assert replace(beside, task_effects=alone.task_effects) == alone
 
 

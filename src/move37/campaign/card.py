@@ -174,7 +174,7 @@ def _trainings(trials: Sequence[Trial]) -> list[CostRow]:
         costs = [c for t in of if (c := t.measurement.cost if t.measurement else t.cost)]
         completed = [t.measurement.cost for t in of if t.measurement and t.measurement.cost.tokens]
         tokens = sum(c.tokens for c in completed)
-        seconds = sum(c.cpu_seconds for c in completed)
+        seconds = sum(c.seconds for c in completed)
         rows.append(
             CostRow(
                 stage=str(stage),

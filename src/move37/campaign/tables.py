@@ -136,8 +136,8 @@ def print_gallery(console: Console, ledger: Ledger) -> None:
             effect = effect_words(verdict.effect)
             console.print(f"{entry.id[:SHORT_ID]}  verified at the larger scale: {effect}")
     console.print(
-        "[dim]cost: processor time of training over the baseline's; * on the front of effect "
-        "against cost: nobody here has more for less[/]"
+        "[dim]cost: time of training (processor; on a GPU the clock) over the baseline's; * on the "
+        "front of effect against cost: nobody here has more for less[/]"
     )
 
 
@@ -160,7 +160,7 @@ def cost_words(cost: LayerCost) -> str:
     if cost.relative is not None:
         words.append(f"{cost.relative:.2f}x the baseline's time")
     if cost.microseconds_per_token is not None:
-        words.append(f"{cost.microseconds_per_token:.1f} us of CPU a training token")
+        words.append(f"{cost.microseconds_per_token:.1f} us a training token")
     if cost.flops_per_token is not None:
         words.append(f"{cost.flops_per_token / 1000:.1f} kFLOP a token in one mixer")
     if cost.peak_memory_bytes is not None:

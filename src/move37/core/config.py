@@ -90,8 +90,8 @@ class TaskSetting(_Section):
     """One task of the mixture."""
 
     name: str
-    rows: PositiveInt
-    """Sequences of this task in every training batch."""
+    rows: PositiveInt = 1
+    """Sequences of this task in every training batch; those of `held_back` are in none."""
     metric: Literal["nats", "accuracy"]
     noise: PositiveFloat
     """Standard deviation of the metric over seeds, without what a seed does to every mixer alike,
@@ -129,8 +129,8 @@ class Preset(_Section):
     rungs: Annotated[tuple[Rung, ...], Field(min_length=1)]
     tasks: Annotated[tuple[TaskSetting, ...], Field(min_length=1)]
     held_back: tuple[TaskSetting, ...] = ()
-    """Tasks that nobody is trained on. Confirmation scores them and shows the effects; its decision
-    rests on `tasks`. (Tasks that are new and trained belong to `verification.exam`.)"""
+    """Tasks that nobody is trained on. Confirmation scores them and shows the effects as untrained;
+    its decision rests on `tasks`. (Tasks that are new and trained: `verification.exam`.)"""
     verification: Verification = Verification()
     trial_seconds: PositiveFloat
     """Wall clock allowed to one trial before it is OUT_OF_TIME."""

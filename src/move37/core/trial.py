@@ -70,9 +70,16 @@ class Cost:
     tokens: int
     """Training tokens seen."""
     state_bytes: int = 0
-    """Recurrent state of one sequence, all layers, at the training length; 0 if not measured."""
+    """Always 0: the probes measure it (`ProbeReport`). Older ledgers hold the field."""
     flops_per_token: float = 0.0
-    """Forward pass at the training length, as reported by the probe child; 0 if not measured."""
+    """As `state_bytes`."""
+    device: str = "cpu"
+    """Where it trained. On a GPU `peak_memory_bytes` is the host's alone."""
+
+    @property
+    def seconds(self) -> float:
+        """Time that counts: the processor's, which other work does not lengthen; else the clock."""
+        return self.cpu_seconds if self.device == "cpu" else self.wall_seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -134,7 +134,7 @@ class Reader:
         """Return the verdicts reached at or after event `since`, in order."""
         c = verdicts.c
         return self._rows(
-            select(c.seq, c.candidate, c.effect, c.effect_low, c.effect_high, c.e_value)
+            select(c.seq, c.candidate, c.kind, c.effect, c.effect_low, c.effect_high, c.e_value)
             .where(c.campaign == self.campaign, c.seq >= since)
             .order_by(c.seq)
         )

@@ -1,4 +1,4 @@
-"""e-LOND: which confirmations enter the gallery, so that 5 % of it is false, over a whole campaign.
+"""e-LOND: which confirmations enter the gallery, so that 5 % of those that ever do are false.
 
 A campaign tests candidates one after another without knowing how many will come. Test number t is
 judged at level alpha_t = alpha * gamma_t * (D_t + 1) with gamma_t = 6 / (pi^2 t^2), which sums to
@@ -7,10 +7,10 @@ judged at level alpha_t = alpha * gamma_t * (D_t + 1) with gamma_t = 6 / (pi^2 t
 
 Why it holds, resumes and parallel drivers included: the level is fixed when the test starts and D_t
 counts only what had finished by then, so D_t + 1 is at most the number of discoveries at the end if
-t is one. Test t therefore adds at most P(e_t >= 1/alpha_t) / (D_t + 1) <= alpha_t / (D_t + 1) =
-alpha * gamma_t to the false share, and the gammas sum to 1. With e-values of expectation <= 1 this
-is so however the tests depend on each other. Order is that of the starts; a test that was started
-and lost keeps its number for good.
+t is one. As 1{e >= 1/a} <= a e, a true null t adds at most E[alpha_t e_t / (D_t + 1)] =
+alpha * gamma_t * E[e_t] <= alpha * gamma_t to the false share, and the gammas sum to 1. Of an
+e-value only E[e_t] <= 1 is used, so the tests may depend on each other (they share the baseline's
+runs). Order is that of the starts; a test that was started and lost keeps its number for good.
 
 Sources: Z. Xu and A. Ramdas, "Online multiple testing with e-values", AISTATS 2024 (PMLR 238);
 A. Javanmard and A. Montanari, "On online control of false discovery rate", arXiv 1502.06197 (LOND).
@@ -79,7 +79,7 @@ def judge(tests: Iterable[OnlineTest], *, alpha: float) -> tuple[OnlineResult, .
 
     Args:
         tests: in any order; unfinished ones take part with their number.
-        alpha: false-discovery level of the whole gallery.
+        alpha: false-discovery level over all that are ever admitted.
 
     Raises:
         EvidenceError: two tests with one start or one id, a finish before its start, an e-value

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from move37.core.claims import Effect, RungChoice, RungDecision, Verdict, VerdictKind
 from move37.evidence.confirmation import Confirmation, ConfirmationChoice
 from move37.evidence.effects import Comparison
 from move37.evidence.inputs import EvidenceError
+
+UNTRAINED = " (untrained)"
+"""Behind the name of a task that nobody was trained on, wherever its effect is shown."""
 
 
 def rejected(reason: str, *, baseline: str = "") -> Verdict:
@@ -53,7 +56,8 @@ def after_confirmation(
         confirmation: the final answer of `confirmation.assess`.
         comparison: effects on the fresh seeds only; None if no pair completed.
         baseline: id of the baseline.
-        held_back: effects on tasks that nobody was trained on; shown, no part of the decision.
+        held_back: effects on tasks that nobody was trained on; shown as such, no part of the
+            decision.
 
     Raises:
         EvidenceError: the confirmation still needs a seed, has no comparison to show, or counts
@@ -77,7 +81,8 @@ def after_confirmation(
         e_value=confirmation.e_value,
         level=confirmation.level,
     )
-    return _with_tasks(verdict, held_back)
+    shown = {f"{task}{UNTRAINED}": e for task, e in held_back.tasks.items()} if held_back else {}
+    return _with_tasks(verdict, shown)
 
 
 def after_verification(
@@ -114,13 +119,13 @@ def after_verification(
     reason = f"at the larger scale {'; '.join(words)} ({comparison.combined.n_pairs} pairs)"
     kind = VerdictKind.VERIFIED if held else VerdictKind.REFUTED
     verdict = _verdict(kind, reason, comparison, baseline=baseline)
-    return _with_tasks(verdict, exam)
+    return _with_tasks(verdict, exam.tasks if exam else {})
 
 
-def _with_tasks(verdict: Verdict, more: Comparison | None) -> Verdict:
-    if more is None or verdict.task_effects is None:
+def _with_tasks(verdict: Verdict, more: Mapping[str, Effect]) -> Verdict:
+    if verdict.task_effects is None:
         return verdict
-    return replace(verdict, task_effects=verdict.task_effects | more.tasks)
+    return replace(verdict, task_effects=verdict.task_effects | dict(more))
 
 
 def _against(effect: Effect, name: str) -> str:

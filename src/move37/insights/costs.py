@@ -1,7 +1,8 @@
 """What a layer costs beside the baseline, and who is worth its price: effect against cost.
 
-Time and memory are the kernel's accounting of whole trainings, state and floating point operations
-the probes' of one mixer. Cost is never folded into an effect.
+Time and memory are the kernel's accounting of whole trainings (on a GPU the time is the clock's,
+and memory is left out), state and floating point operations the probes' of one mixer. Cost is never
+folded into an effect.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from move37.core.trial import Measurement, ProbeReport, Stage, Trial
+from move37.core.trial import Cost, Measurement, ProbeReport, Stage, Trial
 
 MICRO = 1e6
 
@@ -20,11 +21,11 @@ class LayerCost:
     """Numbers of one layer; None where nothing was measured."""
 
     relative: float | None = None
-    """Processor time per training token over the baseline's, on the seeds that both completed."""
+    """Time (`Cost.seconds`) a training token over the baseline's, on seeds that both completed."""
     microseconds_per_token: float | None = None
-    """Processor time of training, mean over seeds."""
+    """Time of training, mean over seeds."""
     peak_memory_bytes: int | None = None
-    """Of a training process, the largest over seeds."""
+    """Of a training process, the largest over seeds; None on a GPU, where the host's is not it."""
     flops_per_token: float | None = None
     """Forward pass of one mixer at the probed width."""
     state_bytes: int | None = None
@@ -57,7 +58,7 @@ def layer_cost(
     return LayerCost(
         relative=relative,
         microseconds_per_token=MICRO * math.fsum(times) / len(times) if times else None,
-        peak_memory_bytes=max((c.peak_memory_bytes for c in costs), default=None),
+        peak_memory_bytes=_peak(costs),
         flops_per_token=probes.flops_per_token or None if probes else None,
         state_bytes=probes.state_bytes or None if probes else None,
         n_parameters=costs[0].n_parameters if costs else None,
@@ -69,7 +70,7 @@ class RelativeCost:
     """What training one layer took over what training another took; None: not measured on both."""
 
     time: float | None = None
-    """Processor time per training token."""
+    """`Cost.seconds` per training token."""
     memory: float | None = None
     """Peak memory of a training process, the largest over seeds."""
 
@@ -91,11 +92,11 @@ def relative_cost(
         return RelativeCost()
     our_time = math.fsum(_seconds_per_token(ours[seed]) for seed in shared)
     their_time = math.fsum(_seconds_per_token(theirs[seed]) for seed in shared)
-    our_memory = max(ours[seed].cost.peak_memory_bytes for seed in shared)
-    their_memory = max(theirs[seed].cost.peak_memory_bytes for seed in shared)
+    our_memory = _peak([ours[seed].cost for seed in shared])
+    their_memory = _peak([theirs[seed].cost for seed in shared])
     return RelativeCost(
         time=our_time / their_time if their_time > 0 else None,
-        memory=our_memory / their_memory if their_memory > 0 else None,
+        memory=our_memory / their_memory if our_memory and their_memory else None,
     )
 
 
@@ -124,5 +125,10 @@ def _whole(trials: Iterable[Trial], stage: Stage) -> Mapping[tuple[int, int], Me
     }
 
 
+def _peak(costs: Sequence[Cost]) -> int | None:
+    """Return the largest peak of processes whose memory is the layer's: those of the processor."""
+    return max((c.peak_memory_bytes for c in costs if c.device == "cpu"), default=None)
+
+
 def _seconds_per_token(measurement: Measurement) -> float:
-    return measurement.cost.cpu_seconds / measurement.cost.tokens
+    return measurement.cost.seconds / measurement.cost.tokens

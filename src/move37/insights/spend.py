@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from move37.core.claims import VerdictKind
+from move37.core.claims import Effect, VerdictKind
 from move37.core.events import (
     CallEnded,
     CandidateStarted,
@@ -76,8 +76,9 @@ class Arm:
     """Confirmed on fresh seeds."""
     cpu_hours: float
     dollars: float
-    best: float | None
-    """Largest effect on fresh seeds, noise units; None without a discovery."""
+    best: Effect | None
+    """Largest of its discoveries on fresh seeds, noise units; the largest of more is larger. None
+    without a discovery."""
     per_hour: Rate
     per_dollar: Rate | None
     """None where nothing was paid."""
@@ -189,7 +190,7 @@ def _arm(name: str, story: Story, books: _Books) -> Arm:
     indices = {index for index, arm in books.arms.items() if arm == name}
     records = [r for r in story.searched if r.index in indices]
     found = [r for r in story.gallery if r.index in indices]
-    effects = [r.test.effect.mean for r in found if r.test and r.test.effect]
+    effects = [r.test.effect for r in found if r.test and r.test.effect]
     hours = sum(books.cpu.get(i, 0.0) for i in indices) / SECONDS_PER_HOUR
     paid = sum(books.authors.get(i, 0.0) for i in indices)
     promoted = [
@@ -202,7 +203,7 @@ def _arm(name: str, story: Story, books: _Books) -> Arm:
         n_discoveries=len(found),
         cpu_hours=hours,
         dollars=paid,
-        best=max(effects, default=None),
+        best=max(effects, key=lambda e: e.mean, default=None),
         per_hour=poisson_rate(len(found), hours),
         per_dollar=poisson_rate(len(found), paid) if paid > 0 else None,
     )

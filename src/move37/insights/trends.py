@@ -94,7 +94,7 @@ def final_effect(record: Record) -> float | None:
 
 
 def cost_per_token(record: Record) -> float | None:
-    """Return processor microseconds a training token."""
+    """Return microseconds of training a token."""
     return layer_cost(record.trials.values(), (), None).microseconds_per_token
 
 
@@ -146,7 +146,7 @@ QUANTITIES: dict[str, Callable[[Record], float | None]] = {
     "parameters of one mixer": mixer_parameters,
     "kFLOP a token, one mixer": kiloflops,
     "state, bytes a layer": state_bytes,
-    "CPU µs a training token": cost_per_token,
+    "µs a training token": cost_per_token,
     "lines of source": source_lines,
 }
 

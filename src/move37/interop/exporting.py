@@ -211,7 +211,7 @@ def _files(
         "requirements.txt": "\n".join([*needs, "transformers>=4.57", "safetensors"]) + "\n",
         "README.md": card.get_template("card.md").render(
             entry=entry,
-            measured=_measured(entry, scale=preset.verification.scale),
+            measured=_measured(entry),
             idea=entry.candidate.idea,
             preset=preset,
             weights=weights,
@@ -245,7 +245,7 @@ def _config(preset: Preset, measured: Measurement) -> dict[str, Any]:
     }
 
 
-def _measured(entry: Entry, *, scale: int) -> list[tuple[Ready, Verdict]]:
+def _measured(entry: Entry) -> list[tuple[Ready, Verdict]]:
     """Return the verdicts that a claim rests on, each with what it was measured on.
 
     The search's alone where there is no other.
@@ -253,8 +253,8 @@ def _measured(entry: Entry, *, scale: int) -> list[tuple[Ready, Verdict]]:
     fresh, last = entry.fresh_verdict, entry.verdict
     larger = last if last and last.stage is Stage.VERIFY else None
     at_scale = (
-        f"At {scale} times the size and training, on seeds of its own; the mean is over the "
-        "search's tasks."
+        "At the larger size and training of verification, on seeds of its own; the mean is over "
+        "the search's tasks."
     )
     told = [("On seeds and text that the search never saw.", fresh), (at_scale, larger)]
     found = [(Ready(words), v) for words, v in told if v and v.effect]

@@ -119,7 +119,7 @@ def _try_trial(
     try:
         return _train_and_score(laboratory, request, cut), False
     except ChildFailed as failure:
-        cost = _partial_cost(failure.exit)
+        cost = _partial_cost(request, failure.exit)
         return _failed(request, failure.outcome, failure.reason, cost), failure.was_killed
 
 
@@ -326,10 +326,11 @@ def _cost(request: TrialRequest, trained: _Trained) -> Cost:
         n_parameters=n_parameters,
         ffn_width=trained.ffn_width,
         tokens=n_steps * training.batch_size * training.length,
+        device=training.device,
     )
 
 
-def _partial_cost(exit_: Exit | None) -> Cost | None:
+def _partial_cost(request: TrialRequest, exit_: Exit | None) -> Cost | None:
     if exit_ is None:
         return None
     return Cost(
@@ -339,6 +340,7 @@ def _partial_cost(exit_: Exit | None) -> Cost | None:
         n_parameters=0,
         ffn_width=0,
         tokens=0,
+        device=request.preset.training.device,
     )
 
 

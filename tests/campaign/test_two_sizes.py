@@ -1,0 +1,158 @@
+"""Whoever reads verdicts keeps those of the search, of fresh seeds and of the larger scale apart.
+
+S1  An export shows what was measured on fresh seeds and at the larger scale, each as such.
+S2  A replay compares the search alone.
+S3  Opponents meet the gallery's best on its fresh seeds, not on those of the larger scale.
+S4  The dashboard's search effects are the search's.
+S5  A layer that somebody handed in is verified on seeds of its own; those of the search share them.
+"""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from conftest import tiny
+
+from move37.campaign import stages, verification
+from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.outside import GIVEN, own_seeds
+from move37.campaign.replay import journeys
+from move37.campaign.workshop import Workshop, fresh_seed
+from move37.core.claims import Effect, Verdict, VerdictKind
+from move37.core.events import VerdictReached
+from move37.core.trial import Stage, Trial
+from move37.dashboard.board import Board, grown
+from move37.dashboard.reader import Reader
+from move37.interop.exporting import _measured
+from move37.memory.ledger import Ledger
+from move37.memory.state import Entry
+
+FRESH, LARGER = (101, 102, 103), (9001, 9002)
+
+
+def reached(
+    kind: VerdictKind,
+    mean: float,
+    seeds: tuple[int, ...],
+    *,
+    e_value: float | None = None,
+    level: float | None = None,
+) -> Verdict:
+    effect = Effect(mean=mean, low=mean - 1, high=mean + 1, n_pairs=len(seeds))
+    return Verdict(kind=kind, reason="told", effect=effect, seeds=seeds, e_value=e_value,
+                   level=level, task_effects={"text": effect})  # fmt: skip
+
+
+@pytest.fixture
+def told(finished_run: Path, tmp_path: Path) -> tuple[Path, str]:
+    """A finished run whose best candidate is confirmed, then verified; and its id."""
+    folder = tmp_path / "tiny"
+    shutil.copytree(finished_run, folder)
+    with Ledger.open(folder / "ledger.db") as ledger:
+        entries = [e for e in ledger.state().candidates.values() if e.index >= 0 and e.fitness]
+        best = max(entries, key=lambda e: e.fitness.value if e.fitness else 0.0)
+        for verdict in (
+            reached(VerdictKind.CONFIRMED, 2.5, FRESH, e_value=40.0, level=0.03),
+            reached(VerdictKind.VERIFIED, 17.0, LARGER),
+        ):
+            ledger.append(VerdictReached(index=best.index, candidate_id=best.id, verdict=verdict))
+    return folder, best.id
+
+
+def entry_in(folder: Path, id_: str) -> Entry:
+    with Ledger.open(folder / "ledger.db") as ledger:
+        return ledger.state().candidates[id_]
+
+
+def test_the_stage_of_a_verdict():
+    assert reached(VerdictKind.PROMOTED, 1.0, (1,)).stage is Stage.SEARCH
+    assert reached(VerdictKind.EXPLORED, 1.0, (1,), level=0.03).stage is Stage.CONFIRM
+    assert reached(VerdictKind.CONFIRMED, 1.0, (1,), level=0.03).stage is Stage.CONFIRM
+    assert reached(VerdictKind.REFUTED, 1.0, (1,)).stage is Stage.VERIFY
+
+
+def test_an_export_shows_both(told):
+    """S1."""
+    (fresh_words, fresh), (larger_words, larger) = _measured(entry_in(*told))
+    assert fresh.effect is not None
+    assert larger.effect is not None
+    assert (fresh.effect.mean, larger.effect.mean) == (2.5, 17.0)
+    assert "the search never saw" in fresh_words
+    assert "larger size" in larger_words
+
+
+def test_an_export_of_what_was_only_searched_is_no_claim(finished_ledger):
+    """S1."""
+    entry = next(e for e in finished_ledger.state().candidates.values()
+                 if e.index >= 0 and e.verdict and e.verdict.stage is Stage.SEARCH
+                 and e.verdict.effect)  # fmt: skip
+    ((words, verdict),) = _measured(entry)
+    assert "No claim" in words
+    assert verdict is entry.verdict
+
+
+def test_a_replay_compares_the_search_alone(told, finished_ledger):
+    """S2."""
+    with Ledger.open(told[0] / "ledger.db") as ledger:
+        assert journeys(ledger) == journeys(finished_ledger)
+
+
+def test_opponents_meet_the_best_on_its_fresh_seeds(told, monkeypatch):
+    """S3."""
+    asked: list[int] = []
+
+    def note(_workshop: Workshop, _journal: object, _candidate: object, seed: int) -> None:
+        asked.append(seed)
+
+    monkeypatch.setattr(Workshop, "confirm_trial", note)
+    monkeypatch.setattr(stages, "_has_time", lambda *_args, **_options: True)
+    with (
+        open_workshop(tiny(), RunFolder(path=told[0])) as workshop,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        best = stages.best_confirmed(workshop)
+        assert best is not None
+        assert best.fresh_verdict is not None
+        stages.meet_opponents(workshop, pool)
+    assert sorted(asked) == sorted(best.fresh_verdict.seeds)
+    assert not set(asked) & set(LARGER)
+
+
+def test_the_dashboard_shows_the_searchs_effects(told, finished_run):
+    """S4."""
+    folder, id_ = told
+    with (
+        closing(Reader(RunFolder(path=folder))) as after,
+        closing(Reader(RunFolder(path=finished_run))) as before,
+    ):
+        ours, theirs = grown(Board(), after).results[id_], grown(Board(), before).results[id_]
+    assert ours.search is not None
+    assert theirs.search is not None
+    assert ours.search["effect"] == theirs.search["effect"]
+    assert ours.fresh is not None
+    assert ours.fresh["effect"] == 2.5
+
+
+@pytest.mark.parametrize(("operator", "is_own"), [(GIVEN, True), ("mutate:decay", False)])
+def test_whose_seeds_verify(told, monkeypatch, operator, is_own):
+    """S5."""
+    folder, id_ = told
+    seen: list[int] = []
+
+    def stop(_bench: object, _pool: object, jobs: list[tuple]) -> list[Trial]:
+        seen.extend(spec.seed for _, spec, _ in jobs)
+        raise verification.OutOfTime("seen enough")
+
+    monkeypatch.setattr(verification.Bench, "run", stop)
+    with open_workshop(tiny(), RunFolder(path=folder), purpose="verify") as workshop:
+        monkeypatch.setattr(Entry, "operator", operator)
+        entry = workshop.ledger.state().candidates[id_]
+        assert own_seeds(entry) == (id_ if is_own else "")
+        with pytest.raises(verification.OutOfTime):
+            verification.verify(workshop, entry, [], lambda _: None)
+        expected = fresh_seed(workshop.secret, Stage.VERIFY, 0, of=own_seeds(entry))
+    assert set(seen) == {expected}
