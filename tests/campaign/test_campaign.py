@@ -64,20 +64,6 @@ class TestFinishedCampaign:
         specs = Counter(e.trial.spec for e in finished_ledger.events([TrialFinished]))
         assert max(specs.values()) == 1
 
-    def test_each_rung_has_a_replicate_of_the_baseline_for_each_seed(self, finished_ledger):
-        """Without them a rung has no noise floor."""
-        (baseline,) = [
-            e.candidate.id for e in finished_ledger.events([RootAdded]) if e.role == "root"
-        ]
-        seeds: dict[int, set[int]] = {}
-        for event in finished_ledger.events([TrialFinished]):
-            spec = event.trial.spec
-            if (spec.candidate_id, spec.stage) == (baseline, Stage.SEARCH):
-                seeds.setdefault(spec.rung, set()).add(spec.seed)
-        assert len(seeds) > 1
-        assert len({frozenset(s) for s in seeds.values()}) == 1
-        assert len(seeds[0]) > 1
-
     def test_search_and_confirmation_share_no_seed(self, finished_ledger):
         """C2."""
         seeds = {stage: set() for stage in Stage}

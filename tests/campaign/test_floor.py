@@ -4,19 +4,24 @@ F1  Its key changes with whatever matters, and with nothing else.
 F2  Replicates of several runs are pooled, each counted once, in any order.
 F3  A file that is not whole is set aside and made anew.
 F4  A campaign records it, and the report shows it.
+F5  The baseline trains to every rung with every seed of the search.
 """
 
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from importlib import resources
 from pathlib import Path
 
 import pytest
+from conftest import tiny
 
-from move37.campaign.assemble import RunFolder
+from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.commands import report_run
 from move37.campaign.floor import Replicate, floor_key, floors_of, read, replicates, share
 from move37.campaign.settings import load_preset
+from move37.campaign.stages import prepare
 from move37.core.candidate import Candidate, Idea
 from move37.core.config import Preset
 from move37.core.events import NoiseMeasured
@@ -69,6 +74,25 @@ def test_replicates_of_several_runs_are_pooled_and_counted_once(tmp_path):
     assert floor.deviation == pytest.approx(expected.deviation)
     assert floor.high == pytest.approx(expected.high)
     assert floors_of(TINY, reversed(both)) == floors_of(TINY, both)
+
+
+def test_each_rung_has_replicates_of_the_baseline(tmp_path):
+    """F5: whatever rung the second seed of a candidate first reaches."""
+    text = (resources.files("move37.core") / "presets" / "tiny.toml").read_text("utf-8")
+    more = text.replace("[[tasks]]", "[[rungs]]\nsteps = 24\nn_seeds = 2\n\n[[tasks]]", 1)
+    (tmp_path / "two.toml").write_text(more, "utf-8")
+    config = tiny().model_copy(update={"preset": str(tmp_path / "two.toml"), "opponents": ()})
+    with (
+        open_workshop(config, RunFolder(path=tmp_path / "run")) as workshop,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        prepare(workshop, pool)
+        trials = workshop.ledger.state().trials[workshop.baseline.id]
+    floors = floors_of(workshop.preset, replicates(workshop.preset, trials))
+    assert {(f.task, f.rung) for f in floors} == {
+        (task.name, rung) for task in workshop.preset.tasks for rung in (0, 1)
+    }
+    assert {f.n_replicates for f in floors} == {2}
 
 
 def test_runs_that_search_with_one_seed_count_its_training_once(finished_ledger, tmp_path):
