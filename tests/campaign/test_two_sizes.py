@@ -4,11 +4,13 @@ S1  An export shows what was measured on fresh seeds and at the larger scale, ea
 S2  A replay compares the search alone.
 S3  Opponents meet the gallery's best on its fresh seeds, not on those of the larger scale.
 S4  The dashboard's search effects are the search's.
-S5  A layer that somebody handed in is verified on seeds of its own; those of the search share them.
+S5  The table of a verification fits a terminal of 80 columns.
+S6  A layer that somebody handed in is verified on seeds of its own; those of the search share them.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -16,18 +18,25 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny
+from rich.console import Console
 
 from move37.campaign import stages, verification
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.outside import GIVEN, own_seeds
 from move37.campaign.replay import journeys
+from move37.campaign.verifying import print_verified
 from move37.campaign.workshop import Workshop, fresh_seed
 from move37.core.claims import Effect, Verdict, VerdictKind
 from move37.core.events import VerdictReached
 from move37.core.trial import Stage, Trial
 from move37.dashboard.board import Board, grown
 from move37.dashboard.reader import Reader
+from move37.insights.costs import RelativeCost
+from move37.insights.larger import LargerRow, Verified
+from move37.insights.paired import Paired
+from move37.insights.story import tell
 from move37.interop.exporting import _measured
+from move37.lab.references import reference_names
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry
 
@@ -137,9 +146,35 @@ def test_the_dashboard_shows_the_searchs_effects(told, finished_run):
     assert ours.fresh["effect"] == 2.5
 
 
+def test_the_table_of_a_verification_fits_a_terminal(told):
+    """S5."""
+    wide = Effect(mean=-15.94, low=-16.39, high=-15.49, n_pairs=4)
+    paired = Paired(combined=wide, tasks={})
+    rows = tuple(
+        LargerRow(name=name, is_baseline=name == "linear_attention", words="behind",
+                  learning_rate=0.001, search=paired, exam=paired, failed="1 crashed",
+                  cost=RelativeCost(time=12.34, memory=1.0))
+        for name in reference_names()
+    )  # fmt: skip
+    with Ledger.open(told[0] / "ledger.db") as ledger:
+        record = tell(list(ledger.events())).records[told[1]]
+    console = Console(width=80, record=True, file=io.StringIO())
+    verdict = reached(VerdictKind.REFUTED, -15.94, LARGER)
+    print_verified(
+        console,
+        Verified(record=record, verdict=verdict, learning_rate=0.004, scale=4, n_seeds=4, rows=rows,
+                 task_names=("text",), exam_names=("noisy_recall",)),
+    )  # fmt: skip
+    text = console.export_text()
+    assert "…" not in text
+    assert text.count("-15.94 [-16.39, -15.49]") == 2 * len(rows)
+    assert text.count("12.34x") == len(rows)
+    assert "short_conv 1 crashed" in " ".join(text.split())
+
+
 @pytest.mark.parametrize(("operator", "is_own"), [(GIVEN, True), ("mutate:decay", False)])
 def test_whose_seeds_verify(told, monkeypatch, operator, is_own):
-    """S5."""
+    """S6."""
     folder, id_ = told
     seen: list[int] = []
 

@@ -94,22 +94,37 @@ def print_verified(console: Console, found: Verified | None) -> None:
     )
     table = Table(
         title=f"At {found.scale} times the size and training, {found.n_seeds} fresh seeds, noise "
-        f"units of the search; learning rate of the candidate {found.learning_rate or 0:.3g}",
+        "units of the search",
         title_justify="left",
         box=SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
-        collapse_padding=True,
+        padding=0,
     )
     table.add_column("against", no_wrap=True)
-    for heading in ("", "search tasks [95 %]", "exam tasks [95 %]", "rate", "time"):
+    for heading in ("", "search tasks [95 %]", "exam tasks [95 %]", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in found.rows:
         table.add_row(*_cells(row))
     console.print(table)
+    for words in _remarks(found):
+        console.print(escape_markup(words), highlight=False)
+
+
+def _remarks(found: Verified) -> list[str]:
+    """Return what stands below the table."""
+    mine = LargerRow(
+        name="the layer", is_baseline=False, words="", learning_rate=found.learning_rate
+    )
+    rates = [f"{r.name} {r.learning_rate:.3g}" for r in (mine, *found.rows) if r.learning_rate]
+    gaps = [f"{row.name} {row.failed}" for row in found.rows if row.failed]
     exam = ", ".join(found.exam_names) or "none"
-    console.print(f"* the baseline, which decides; exam tasks, new to the layer: {exam}; time: of "
-                  "the layer's training over theirs", highlight=False)  # fmt: skip
+    return [
+        f"* the baseline, which decides; exam tasks, new to the layer: {exam}",
+        "time: of the layer's training over theirs",
+        f"best learning rates: {', '.join(rates) or 'none'}",
+        *([f"seeds without a result (own: the layer's): {'; '.join(gaps)}"] if gaps else []),
+    ]
 
 
 def plain(found: Verified | None) -> dict[str, Any]:
@@ -129,12 +144,10 @@ def plain(found: Verified | None) -> dict[str, Any]:
 
 
 def _cells(row: LargerRow) -> list[str]:
-    words = f"{row.words} ({row.failed})" if row.failed else row.words
     return [
         escape_markup(row.name) + ("*" if row.is_baseline else ""),
-        words,
+        row.words,
         effect_words(row.search.combined) if row.search else "",
         effect_words(row.exam.combined) if row.exam else "",
-        f"{row.learning_rate:.3g}" if row.learning_rate else "",
         times_words(row.cost.time),
     ]
