@@ -101,7 +101,7 @@ def print_verified(console: Console, found: Verified | None) -> None:
         pad_edge=False,
         padding=0,
     )
-    table.add_column("against", no_wrap=True)
+    table.add_column("against", overflow="fold", min_width=12)
     for heading in ("", "search tasks [95 %]", "exam tasks [95 %]", "time"):
         table.add_column(heading, justify="right", no_wrap=True)
     for row in found.rows:
