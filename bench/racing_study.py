@@ -25,6 +25,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from move37.campaign.rules import bar_of, rung_model
+from move37.campaign.settings import load_preset
 from move37.core.claims import RungChoice
 from move37.core.config import Rung
 from move37.core.trial import Trial
@@ -33,12 +34,19 @@ from move37.evidence.racing import RacingRules, beat_probability, decide
 from recorded import Recorded, read_run
 
 REPEATS = 400
-POPULATION = 27
-"""Candidates a race is held among, as in the published schedules it is compared with."""
+POPULATION = 44
+"""Candidates a race is held among: two thirds of those recorded, and no more."""
 TOP = 3
 SCORING = 15  # steps that the scoring of one trial is worth: 0.75 s at 20 steps a second, measured
 PAIR_NOISE = math.sqrt(2 / 5)
 """Of one combined paired difference over five tasks, as campaigns assume it."""
+CPU = load_preset("cpu")
+NOW = {CPU.rungs[0].steps: CPU.rungs[0], CPU.training.total_steps: CPU.rungs[-1]}
+BEFORE = {
+    120: Rung(steps=120, correlation=0.85, spread=1.1, growth=2.2),
+    400: Rung(steps=400, correlation=1.0, spread=2.8),
+}
+"""What the cpu preset stated until 2026-11-26."""
 Curve = dict[int, float]
 """Steps -> combined effect of the first seed; the key 0 holds the true final effect."""
 
@@ -123,10 +131,16 @@ def schedule(*cuts: tuple[int, float]) -> Rule:
     return race
 
 
-def by_probability(rungs: Sequence[int], *, drop_below: float) -> Rule:
-    """Race as a campaign does (campaign/rules.py): one after the other, learning on the way."""
+def by_probability(
+    rungs: Sequence[int], *, drop_below: float, stated: dict[int, Rung] | None = None
+) -> Rule:
+    """Race as a campaign does (campaign/rules.py): one after the other, learning on the way.
+
+    What the rungs tell is as stated, or else measured on other candidates.
+    """
 
     def race(curves: Sequence[Curve], priors: dict[int, Rung]) -> Race:
+        priors = stated or priors
         last, steps = max(curves[0]), 0
         seen: dict[int, dict[str, float]] = {at: {} for at in (*rungs, last)}
         truths: dict[str, float] = {}
@@ -220,6 +234,12 @@ def rules_for(recorded: Sequence[int]) -> dict[str, Rule]:
     schedules.append([(a, 2 / 3), (b, 1 / 3), (c, 1 / 6)])
     ladders = [(a,), (b,), (a, b), (b, c), (a, c), (a, b, c), (early, a, b, c)]
     rules: dict[str, Rule] = {"everyone to the end": everyone}
+    for name, rungs in (("before", BEFORE), ("now", NOW)):
+        first = min(rungs)
+        if first in recorded and last in rungs:
+            rules[f"the cpu preset {name}: < 0.1 at {first / last:.0%}"] = by_probability(
+                [first], drop_below=0.1, stated=rungs
+            )
     for cuts in schedules:
         if all(at in recorded for at, _ in cuts):
             name = ", ".join(f"{share:.2g} at {at / last:.0%}" for at, share in cuts)
@@ -252,16 +272,21 @@ def _show(name: str, curves: list[Curve]) -> None:
     print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for label, rule in rules_for(grid).items():
         _print_row(label, rule, curves)
+    print("\nThe same, candidates in the order in which the search made them:\n")
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    for label, rule in rules_for(grid).items():
+        _print_row(label, rule, curves, in_order=True)
 
 
-def _print_row(label: str, rule: Rule, curves: list[Curve]) -> None:
-    """Print means over random orders of random populations."""
+def _print_row(label: str, rule: Rule, curves: list[Curve], *, in_order: bool = False) -> None:
+    """Print means over random populations, in random orders or that of the search."""
     rng = np.random.default_rng(0)
     size = min(POPULATION, 2 * len(curves) // 3)
     rows, n_wrong, n_dropped = [], 0, 0
     for _ in range(REPEATS):
         order = rng.permutation(len(curves))
-        chosen = [curves[i] for i in order[:size]]
+        mine = sorted(order[:size]) if in_order else order[:size]
+        chosen = [curves[i] for i in mine]
         race = rule(chosen, priors_of([curves[i] for i in order[size:]]))
         truth = np.array([curve[0] for curve in chosen])
         top = np.argsort(-truth)[:TOP].tolist()

@@ -28,7 +28,7 @@ from move37.campaign.verifying import print_verified
 from move37.campaign.workshop import Workshop, fresh_seed
 from move37.core.claims import Effect, Verdict, VerdictKind
 from move37.core.events import VerdictReached
-from move37.core.trial import Stage, Trial
+from move37.core.trial import Cost, Measurement, Outcome, Stage, TaskScore, Trial
 from move37.dashboard.board import Board, grown
 from move37.dashboard.reader import Reader
 from move37.insights.costs import RelativeCost
@@ -36,7 +36,7 @@ from move37.insights.larger import LargerRow, Verified
 from move37.insights.paired import Paired
 from move37.insights.story import tell
 from move37.interop.exporting import _measured
-from move37.lab.references import reference_names
+from move37.lab.references import reference_candidate, reference_names
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry
 
@@ -70,6 +70,14 @@ def told(finished_run: Path, tmp_path: Path) -> tuple[Path, str]:
         ):
             ledger.append(VerdictReached(index=best.index, candidate_id=best.id, verdict=verdict))
     return folder, best.id
+
+
+MEASURED = Measurement(
+    scores={name: TaskScore(nats=1.0, accuracy=0.5, n_answers=10)
+            for name in ("recall", "text", "noisy_recall")},
+    cost=Cost(cpu_seconds=1.0, wall_seconds=1.0, peak_memory_bytes=1, n_parameters=1, ffn_width=1,
+              tokens=1),
+)  # fmt: skip
 
 
 def entry_in(folder: Path, id_: str) -> Entry:
@@ -174,20 +182,24 @@ def test_the_table_of_a_verification_fits_a_terminal(told):
 
 @pytest.mark.parametrize(("operator", "is_own"), [(GIVEN, True), ("mutate:decay", False)])
 def test_whose_seeds_verify(told, monkeypatch, operator, is_own):
-    """S6."""
+    """S6: in tuning and whole trainings, of candidate, baseline and opponent."""
     folder, id_ = told
-    seen: list[int] = []
+    seen: dict[str, set[int]] = {}
 
-    def stop(_bench: object, _pool: object, jobs: list[tuple]) -> list[Trial]:
-        seen.extend(spec.seed for _, spec, _ in jobs)
-        raise verification.OutOfTime("seen enough")
+    def note(_bench: object, _pool: object, jobs: list[tuple]) -> list[Trial]:
+        for candidate, spec, _ in jobs:
+            seen.setdefault(candidate.id, set()).add(spec.seed)
+        return [Trial(spec=spec, outcome=Outcome.COMPLETED, measurement=MEASURED)
+                for _, spec, _ in jobs]  # fmt: skip
 
-    monkeypatch.setattr(verification.Bench, "run", stop)
+    monkeypatch.setattr(verification.Bench, "run", note)
+    monkeypatch.setattr(Entry, "operator", operator)
     with open_workshop(tiny(), RunFolder(path=folder), purpose="verify") as workshop:
-        monkeypatch.setattr(Entry, "operator", operator)
         entry = workshop.ledger.state().candidates[id_]
-        assert own_seeds(entry) == (id_ if is_own else "")
-        with pytest.raises(verification.OutOfTime):
-            verification.verify(workshop, entry, [], lambda _: None)
-        expected = fresh_seed(workshop.secret, Stage.VERIFY, 0, of=own_seeds(entry))
-    assert set(seen) == {expected}
+        of = own_seeds(entry)
+        assert of == (id_ if is_own else "")
+        opponent = reference_candidate("short_conv")
+        verification.verify(workshop, entry, [opponent], lambda _: None)
+        n_seeds = 1 + workshop.preset.verification.n_seeds
+        expected = {fresh_seed(workshop.secret, Stage.VERIFY, k, of=of) for k in range(n_seeds)}
+        assert seen == dict.fromkeys([workshop.baseline.id, id_, opponent.id], expected)

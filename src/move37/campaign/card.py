@@ -29,7 +29,7 @@ from move37.insights.card import (
     ProofRow,
     Relative,
 )
-from move37.insights.costs import layer_cost
+from move37.insights.costs import layer_cost, peak_memory
 from move37.insights.flow import data_flow, data_flow_svg
 from move37.insights.flow.formulas import formulas_of_code
 from move37.insights.provenance import checked_origins
@@ -182,7 +182,7 @@ def _trainings(trials: Sequence[Trial]) -> list[CostRow]:
                 n_failed=sum(t.measurement is None for t in of),
                 cpu_seconds=sum(c.cpu_seconds for c in costs),
                 microseconds_per_token=1e6 * seconds / tokens if tokens else None,
-                peak_memory_bytes=max((c.peak_memory_bytes for c in costs), default=None),
+                peak_memory_bytes=peak_memory(costs),
                 n_parameters=completed[0].n_parameters if completed else None,
             )
         )

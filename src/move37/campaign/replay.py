@@ -16,10 +16,11 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.assemble import RunFolder, check_preset, open_workshop
 from move37.campaign.folder import stored_config
 from move37.campaign.loop import search
 from move37.campaign.outside import is_handed_in
+from move37.campaign.settings import load_preset
 from move37.campaign.stages import prepare
 from move37.campaign.workshop import Past
 from move37.core.config import CampaignConfig
@@ -72,13 +73,15 @@ def replay(source: RunFolder, target: RunFolder, *, unsandboxed: bool = False) -
         unsandboxed: drafts that a model's tools tried are tried again, with the user's rights.
 
     Raises:
-        ConfigError: the target is there already, or the run holds nothing to repeat.
+        ConfigError: the target is there already, the run holds nothing to repeat, or its preset has
+            come to mean something else.
         LedgerError, LabError: the ledger or the lab cannot be used.
     """
     if target.path.exists():
         raise ConfigError(f"{target.path} is there already; delete it, or give another --into")
     with source.open_ledger() as ledger:
         config = stored_config(ledger)
+        check_preset(ledger, load_preset(config.preset))  # else other rungs would decide
         n_indices = _whole_indices(ledger)
         tape = Tape(ledger.events([ModelCalled, CallEnded]), is_replay=True)
         past = Past(

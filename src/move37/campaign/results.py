@@ -69,8 +69,14 @@ def compare_on(
     tasks: tuple[TaskSetting, ...], ours: list[Trial], theirs: list[Trial]
 ) -> Comparison | None:
     """Compare trials seed by seed on these tasks; None without a task or a complete pair."""
-    done = {t.spec.seed for t in theirs if t.measurement}
-    if not tasks or not any(t.measurement and t.spec.seed in done for t in ours):
+    names = {task.name for task in tasks}
+
+    def scored(trials: list[Trial]) -> set[int]:
+        return {
+            t.spec.seed for t in trials if t.measurement and names <= t.measurement.scores.keys()
+        }
+
+    if not tasks or not scored(ours) & scored(theirs):
         return None
     return compare(ours, theirs, tasks)
 

@@ -61,11 +61,12 @@ def prepare(workshop: Workshop, pool: Executor) -> None:
 def _all_rungs(workshop: Workshop, journal: Journal, plan: tuple[Candidate, int]) -> Trial:
     """Run one seed from rung to rung, each going on from the weights of the one below.
 
-    The baseline's stop at every rung: each needs replicates for its noise floor.
+    The baseline's stop at every rung: each needs replicates for its noise floor (a replay has those
+    of the record).
     """
     candidate, seed = plan
     rungs = range(len(workshop.preset.rungs))
-    if candidate.id != workshop.baseline.id:
+    if candidate.id != workshop.baseline.id or workshop.past is not None:
         rungs = [r for r in rungs if seed in workshop.rung_seeds(r)]
     trials = [workshop.search_trial(journal, candidate, rung, seed) for rung in rungs]
     return next((t for t in trials if t.outcome is not Outcome.COMPLETED), trials[-1])

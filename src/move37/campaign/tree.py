@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from move37.campaign.tables import effect_words
 from move37.core.claims import VerdictKind
+from move37.core.trial import Stage
 from move37.memory.lineage import Lineage
 from move37.memory.state import Entry, State
 
@@ -15,11 +16,7 @@ MAX_INDENT = 60
 MAX_DIFF_LINES = 2_000
 MAX_COMPARED = 20_000
 """Lines of one source: difflib's time grows with their product."""
-MEASURED = {
-    VerdictKind.CONFIRMED: " on fresh seeds",
-    VerdictKind.VERIFIED: " at the larger scale",
-    VerdictKind.REFUTED: " measured afresh",
-}
+MEASURED = {Stage.CONFIRM: " on fresh seeds", Stage.VERIFY: " at the larger scale"}
 """What an effect rests on, where it is not the search's own trials."""
 
 
@@ -101,7 +98,7 @@ def _branch(entry: Entry, lead: str) -> Branch:
         words = f"#{entry.published.label}" + (f" {score:.3f}" if score is not None else "")
         kind = entry.role if entry.role == "root" else ""
     elif verdict:
-        rests_on = MEASURED.get(verdict.kind, "")
+        rests_on = MEASURED.get(verdict.stage, "")
         effect = f" {effect_words(verdict.effect)}{rests_on}" if verdict.effect else ""
         is_root = verdict.kind is VerdictKind.EXPLORED and entry.role == "root"
         words = "root" if is_root else f"{verdict.kind}{effect}"

@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from move37.dashboard.board import LARGER
+
 Row = Mapping[str, Any]
 View = dict[str, Any]
 MAX_DIFF_LINES = 3_000
@@ -80,7 +82,15 @@ def _relative(id_: str, relatives: Mapping[str, Row]) -> View:
 
 def _verdict(event: Row) -> View:
     verdict = event["verdict"]
-    return {**verdict, "seq": event["seq"], "fitness": (event.get("fitness") or {}).get("value")}
+    stage = "search" if verdict.get("level") is None else "confirm"
+    if verdict["kind"] in LARGER:
+        stage = "verify"
+    return {
+        **verdict,
+        "stage": stage,
+        "seq": event["seq"],
+        "fitness": (event.get("fitness") or {}).get("value"),
+    }
 
 
 def _trial(row: Row) -> View:
@@ -105,7 +115,9 @@ def _cost(trials: Sequence[Row]) -> View:
     return {
         "cpu_seconds": sum(cost["cpu_seconds"] for cost in known),
         "n_trials": len(trials),
-        "peak_memory_bytes": max((cost["peak_memory_bytes"] for cost in known), default=0),
+        "peak_memory_bytes": max(
+            (c["peak_memory_bytes"] for c in known if c.get("device", "cpu") == "cpu"), default=0
+        ),
         "n_parameters": known[-1]["n_parameters"] if known else 0,
         "state_bytes": known[-1].get("state_bytes", 0) if known else 0,
     }

@@ -20,8 +20,8 @@ from move37.evidence.inputs import EvidenceError, finite_array, finite_number, p
 from move37.evidence.intervals import bootstrap_interval, t_interval
 
 UNPAIRED_FLOOR = math.sqrt(2.0)
-"""Deviation of one difference in units of noise if pairing and averaging over tasks bought nothing:
-each side has deviation 1. Used where fewer than two pairs exist, so it errs on the wide side."""
+"""Deviation of one difference on one task: each side has deviation 1, what a seed does to both
+alike left out. Used where fewer than two pairs exist; wide for a mean over tasks."""
 
 SeedScores = Mapping[int, float]
 """Seed -> oriented score of one task."""

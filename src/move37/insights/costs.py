@@ -58,7 +58,7 @@ def layer_cost(
     return LayerCost(
         relative=relative,
         microseconds_per_token=MICRO * math.fsum(times) / len(times) if times else None,
-        peak_memory_bytes=_peak(costs),
+        peak_memory_bytes=peak_memory(costs),
         flops_per_token=probes.flops_per_token or None if probes else None,
         state_bytes=probes.state_bytes or None if probes else None,
         n_parameters=costs[0].n_parameters if costs else None,
@@ -92,8 +92,8 @@ def relative_cost(
         return RelativeCost()
     our_time = math.fsum(_seconds_per_token(ours[seed]) for seed in shared)
     their_time = math.fsum(_seconds_per_token(theirs[seed]) for seed in shared)
-    our_memory = _peak([ours[seed].cost for seed in shared])
-    their_memory = _peak([theirs[seed].cost for seed in shared])
+    our_memory = peak_memory([ours[seed].cost for seed in shared])
+    their_memory = peak_memory([theirs[seed].cost for seed in shared])
     return RelativeCost(
         time=our_time / their_time if their_time > 0 else None,
         memory=our_memory / their_memory if our_memory and their_memory else None,
@@ -125,7 +125,7 @@ def _whole(trials: Iterable[Trial], stage: Stage) -> Mapping[tuple[int, int], Me
     }
 
 
-def _peak(costs: Sequence[Cost]) -> int | None:
+def peak_memory(costs: Sequence[Cost]) -> int | None:
     """Return the largest peak of processes whose memory is the layer's: those of the processor."""
     return max((c.peak_memory_bytes for c in costs if c.device == "cpu"), default=None)
 

@@ -263,6 +263,6 @@ def outcome_of(record: Record) -> str:
         return "unfinished"
     if record.in_gallery:
         return "confirmed"
-    if verdict.kind is VerdictKind.REFUTED or (record.test and record.test is verdict):
+    if record.test and record.test is verdict:
         return "not confirmed"
     return verdict.kind.value

@@ -66,12 +66,13 @@ def _verified(story: Story, preset: Preset, record: Record, baseline: Record) ->
     if not reached:
         return None
     others = [r for r in story.records.values() if r.role and r.id != baseline.id]
-    tried = [r for r in others if any(spec.stage is Stage.VERIFY for spec in r.trials)]
-    rows = [_row(preset, record, other, other is baseline) for other in (baseline, *tried)]
+    planned = _planned(preset, record, reached[-1])
+    tried = [r for r in others if _was_tried(preset, r, planned)]
+    rows = [_row(preset, record, r, planned, is_baseline=r is baseline) for r in (baseline, *tried)]
     return Verified(
         record=record,
         verdict=reached[-1],
-        learning_rate=_learning_rate(preset, record, _seeds(preset, record)),
+        learning_rate=_learning_rate(preset, record, planned),
         scale=preset.verification.scale,
         n_seeds=preset.verification.n_seeds,
         rows=tuple(rows),
@@ -80,11 +81,20 @@ def _verified(story: Story, preset: Preset, record: Record, baseline: Record) ->
     )
 
 
-def _row(preset: Preset, record: Record, other: Record, is_baseline: bool) -> LargerRow:  # noqa: FBT001 - a column
+def _was_tried(preset: Preset, record: Record, planned: Collection[int]) -> bool:
+    """Whether a layer trained on these seeds, or tried to and completed no tuning run."""
+    if not any(spec.stage is Stage.VERIFY for spec in record.trials):
+        return False
+    whole = _whole_trials(preset, record)
+    return not whole or any(trial.spec.seed in planned for trial in whole)
+
+
+def _row(
+    preset: Preset, record: Record, other: Record, planned: Collection[int], *, is_baseline: bool
+) -> LargerRow:
     ours, theirs = _whole(preset, record), _whole(preset, other)
-    planned = _seeds(preset, record)
     search = _compare(ours, theirs, preset.tasks, planned)
-    gaps = [_gaps(preset, other), _gaps(preset, record, "own ")]
+    gaps = [_gaps(preset, other, planned), _gaps(preset, record, planned, "own ")]
     return LargerRow(
         name=other.name,
         is_baseline=is_baseline,
@@ -101,7 +111,7 @@ def _compare(
     ours: dict[int, Measurement],
     theirs: dict[int, Measurement],
     tasks: tuple[TaskSetting, ...],
-    planned: list[int],
+    planned: Collection[int],
 ) -> Paired | None:
     return compare(ours, theirs, tasks, planned=planned) if tasks else None
 
@@ -119,17 +129,18 @@ def _whole_trials(preset: Preset, record: Record) -> list[Trial]:
     ]
 
 
-def _seeds(preset: Preset, record: Record) -> list[int]:
-    """Seeds of a candidate's whole trainings, those without a result included."""
-    return sorted({trial.spec.seed for trial in _whole_trials(preset, record)})
+def _planned(preset: Preset, record: Record, verdict: Verdict) -> tuple[int, ...]:
+    """Seeds that the verdict is about: those it rests on, and those without a result."""
+    failed = {t.spec.seed for t in _whole_trials(preset, record) if t.measurement is None}
+    return tuple(sorted({*verdict.seeds, *failed}))
 
 
-def _gaps(preset: Preset, record: Record, whose: str = "") -> str:
+def _gaps(preset: Preset, record: Record, planned: Collection[int], whose: str = "") -> str:
     """Say how whole trainings without a result ended: `1 crashed, 2 out of time`."""
     ended = Counter(
         trial.outcome.value.replace("_", " ")
         for trial in _whole_trials(preset, record)
-        if trial.measurement is None
+        if trial.measurement is None and trial.spec.seed in planned
     )
     return ", ".join(f"{n} {whose}{kind}" for kind, n in sorted(ended.items()))
 

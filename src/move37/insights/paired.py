@@ -16,8 +16,8 @@ from move37.core.config import TaskSetting
 from move37.core.trial import Measurement
 
 UNPAIRED_FLOOR = math.sqrt(2.0)
-"""Deviation of one difference in noise units if pairing bought nothing; for a sample that says
-nothing about its own spread."""
+"""Deviation of one difference on one task in noise units; for a sample that says nothing about its
+own spread."""
 CONFIDENCE = 0.95
 TAIL = (1 + CONFIDENCE) / 2
 ROUNDING = 1e-12

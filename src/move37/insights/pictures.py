@@ -28,6 +28,7 @@ COLOURS = {
     "explored": BLUE,
     "promoted": ORANGE,
     "not confirmed": PURPLE,
+    "refuted": "#c4442f",
     "confirmed": GREEN,
 }
 MARKERS = {
@@ -36,6 +37,7 @@ MARKERS = {
     "explored": "o",
     "promoted": "^",
     "not confirmed": "s",
+    "refuted": "D",
     "confirmed": "P",
 }
 STYLE: dict[Any, Any] = {

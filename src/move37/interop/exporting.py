@@ -253,8 +253,8 @@ def _measured(entry: Entry) -> list[tuple[Ready, Verdict]]:
     fresh, last = entry.fresh_verdict, entry.verdict
     larger = last if last and last.stage is Stage.VERIFY else None
     at_scale = (
-        "At the larger size and training of verification, on seeds of its own; the mean is over "
-        "the search's tasks."
+        "At the larger size and training of verification, on seeds that nothing else trained with; "
+        "the mean is over the search's tasks."
     )
     told = [("On seeds and text that the search never saw.", fresh), (at_scale, larger)]
     found = [(Ready(words), v) for words, v in told if v and v.effect]

@@ -20,7 +20,7 @@ from move37.core.trial import Cost, Measurement, Outcome, Stage, Trial, TrialSpe
 from move37.lab.data import evaluation_set, training_arrays
 from move37.lab.laboratory import Laboratory
 from move37.lab.recent import RecentArrays
-from move37.lab.scorer import score
+from move37.lab.scorer import ScoreResult, score
 from move37.lab.session import ChildFailed, Exit, Session
 from move37.lab.tasks import VOCAB_SIZE
 from move37.lab.weights import (
@@ -66,10 +66,9 @@ class TrialRequest:
         return self.preset.rungs[self.spec.rung].steps
 
     @property
-    def tasks(self) -> tuple[TaskSetting, ...]:
-        """Tasks to score: held-back ones too when a claim is to be made."""
-        held_back = () if self.spec.stage is Stage.SEARCH else self.preset.held_back
-        return self.preset.tasks + held_back
+    def held_back(self) -> tuple[TaskSetting, ...]:
+        """Untrained tasks to score beside the others: none in the search."""
+        return () if self.spec.stage is Stage.SEARCH else self.preset.held_back
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,7 +128,29 @@ def _train_and_score(laboratory: Laboratory, request: TrialRequest, cut: Cut | N
     trained = _with_origin(request, trained)
     if problem := _size_problem(cost.n_parameters, request.preset.model.n_parameters):
         return _failed(request, Outcome.FORGED, problem, cost)
-    result = score(
+    result = _score(laboratory, request, trained, request.preset.tasks)
+    if result.outcome is not Outcome.COMPLETED:
+        return _failed(request, result.outcome, result.reason, cost)
+    untrained = {}
+    if request.held_back:  # asked apart: what nobody was trained on fails no training
+        untrained = _score(laboratory, request, trained, request.held_back).scores
+    measurement = Measurement(
+        scores={**result.scores, **untrained},
+        cost=cost,
+        curve=trained.curve,
+        initialisation=trained.initialisation,
+    )
+    trial = Trial(spec=request.spec, outcome=Outcome.COMPLETED, measurement=measurement)
+    return TrialResult(trial=trial, snapshot=trained.snapshot)
+
+
+def _score(
+    laboratory: Laboratory,
+    request: TrialRequest,
+    trained: _Trained,
+    tasks: tuple[TaskSetting, ...],
+) -> ScoreResult:
+    return score(
         lambda: _open_answerer(laboratory, request, trained),
         [
             evaluation_set(
@@ -139,20 +160,10 @@ def _train_and_score(laboratory: Laboratory, request: TrialRequest, cut: Cut | N
                 seed=request.spec.seed,
                 secret=request.secret,
             )
-            for setting in request.tasks
+            for setting in tasks
         ],
         secret=_cut_secret(request),
     )
-    if result.outcome is not Outcome.COMPLETED:
-        return _failed(request, result.outcome, result.reason, cost)
-    measurement = Measurement(
-        scores=result.scores,
-        cost=cost,
-        curve=trained.curve,
-        initialisation=trained.initialisation,
-    )
-    trial = Trial(spec=request.spec, outcome=Outcome.COMPLETED, measurement=measurement)
-    return TrialResult(trial=trial, snapshot=trained.snapshot)
 
 
 def _train(laboratory: Laboratory, request: TrialRequest, cut: Cut | None) -> _Trained:

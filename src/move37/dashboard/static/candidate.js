@@ -4,7 +4,7 @@ import { forest, legend, plot, range } from "/charts.js";
 import { diff, listing } from "/code.js";
 
 export function draw(run, c, { ask }) {
-  const search = c.verdicts.filter((v) => v.level === null).at(-1), fresh = c.verdicts.filter((v) => v.level !== null).at(-1);
+  const of = (stage) => c.verdicts.filter((v) => v.stage === stage).at(-1), search = of("search"), fresh = of("confirm");
   const origin = c.role === "proposed" || c.role === "repaired" ? `candidate #${c.candidate_index}` : c.role;
   return [
     el("div", { class: "row" }, tag(c.verdict ?? c.role), el("span", { class: "soft mono" }, c.id), el("span", { class: "soft" }, `${origin}${c.operator ? `, ${c.operator}` : ""}, by ${c.author}`)),
@@ -29,7 +29,7 @@ function numbers(c, search, fresh) {
     c.imported ? stat(number(c.imported.score, 4), "published score, as imported") : stat(brief(fresh?.e_value), fresh?.level ? `e-value (needs ${brief(1 / fresh.level)})` : "e-value"),
     stat(c.quality === null ? "–" : number(c.quality), "judge's quality, 0 to 1"),
     stat(duration(c.cost.cpu_seconds), `CPU in ${c.cost.n_trials} trials`),
-    stat(c.cost.n_parameters ? count(c.cost.n_parameters) : "–", `parameters; ${bytes(c.cost.peak_memory_bytes)} at most`));
+    stat(c.cost.n_parameters ? count(c.cost.n_parameters) : "–", c.cost.peak_memory_bytes ? `parameters; ${bytes(c.cost.peak_memory_bytes)} at most` : "parameters"));
 }
 
 const pair = (label, value) => [el("dt", {}, label), el("dd", {}, value || "–")];
@@ -56,7 +56,7 @@ function taskEffects(verdict, isFresh) {
   const box = el("section", {}, el("h2", {}, "Effect per task"));
   if (!verdict?.task_effects || !Object.keys(verdict.task_effects).length) { box.append(empty("Effects appear when a trial and the baseline's twin are done.")); return box; }
   const rows = [...(verdict.effect ? [["mean of the tasks", verdict.effect]] : []), ...Object.entries(verdict.task_effects)];
-  box.append(forest("Effect over the baseline per task with 95 % intervals", rows, `noise units, 95 % (${isFresh ? "fresh seeds" : "search: optimistic"})`, isFresh ? "" : "search"));
+  box.append(forest("Effect over the baseline per task with 95 % intervals", rows, `noise units, 95 % (${isFresh ? "fresh seeds; untrained: not in the mean" : "search: optimistic"})`, isFresh ? "" : "search"));
   return box;
 }
 

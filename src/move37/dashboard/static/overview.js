@@ -83,7 +83,7 @@ function every(run, v, points) {
   const low = Math.min(-1.3, edge(measured.map((p) => p.effect))), gap = (high - low) * 0.06;
   const held = new Set(v.gallery.map((p) => p[0]));
   return el("figure", {}, title,
-    legend([["explored", "explored"], ["promoted", "promoted"], ["confirmed", "fresh seeds, with interval"], ["refuted", "tested, not confirmed"], ["rejected", "no number"], ["floor", "noise floor (±1)"]]),
+    legend([["explored", "explored"], ["promoted", "promoted"], ["confirmed", "fresh seeds, with interval"], ["refuted", "tested, not in the gallery"], ["rejected", "no number"], ["floor", "noise floor (±1)"]]),
     plot({
       label: "Effect of every candidate over the order of proposal", x: { label: "order of proposal", low: 0, high: Math.max(4, v.n_candidates) },
       y: { label: "effect, noise units", low: low - gap, high: high + gap }, floor: [-1, 1], zero: 0,
@@ -104,5 +104,5 @@ function searchDot(run, p, low) {
 
 function testDot(run, p, held) {
   const [mean, low, high] = p.fresh;
-  return { x: p.order, y: mean, low, high, kind: held ? "confirmed" : "refuted", size: 3.6, focus: true, href: at(run, "candidate", p.id), title: `#${p.order} ${p.name}, fresh seeds: ${signed(mean)}` };
+  return { x: p.order, y: mean, low, high, kind: held ? "confirmed" : "refuted", size: 3.6, focus: true, href: at(run, "candidate", p.id), title: `#${p.order} ${p.name}, fresh seeds: ${signed(mean)}${p.kind === "refuted" ? "; refuted at the larger scale" : ""}` };
 }
