@@ -63,10 +63,9 @@ def race(order: list[Curve], rungs: tuple[Rung, Rung]) -> Race:
 
 
 def orders() -> list[list[Curve]]:
-    """Return random races among the candidates recorded at the first rung."""
+    """Return random races among the candidates of a search from linear attention."""
     rng = np.random.default_rng(0)
-    rows = [row for rows in json.loads(FILE.read_text("utf-8")).values() for row in rows]
-    recorded = [row for row in rows if str(RUNGS[0].steps) in row]
+    recorded: list[Curve] = json.loads(FILE.read_text("utf-8"))["racing-mixed"]
     assert len(recorded) >= 60
     return [[recorded[i] for i in rng.permutation(len(recorded))[:POPULATION]]
             for _ in range(N_ORDERS)]  # fmt: skip
