@@ -1,7 +1,8 @@
 """Tasks that nobody was trained on, with a real lab.
 
 H1  Confirmation scores them beside the others, the search does not.
-H2  A layer that answers them with no numbers keeps its scores on the others: they decide nothing.
+H2  A layer that answers them with no numbers, or dies of them, keeps its scores on the others: they
+    decide nothing.
 H3  A pair needs both sides: a task that one side could not answer has no effect.
 """
 
@@ -38,6 +39,10 @@ class Mixer(nn.Module):
         return self.mix(x_BTD) * bad, length
 """
 
+DIES_OF_LONG_ROWS = BREAKS_ON_LONG_ROWS.replace(
+    "        bad = ", "        if length > 48: raise RuntimeError('too long')\n        bad = "
+)
+
 
 def train(laboratory: Laboratory, source: str, stage: Stage) -> Trial:
     spec = TrialSpec(candidate_id="c" * 16, stage=stage, rung=1, seed=3)
@@ -53,6 +58,7 @@ def trials() -> dict[str, Trial]:
             "searched": train(laboratory, plain, Stage.SEARCH),
             "fresh": train(laboratory, plain, Stage.CONFIRM),
             "breaks": train(laboratory, BREAKS_ON_LONG_ROWS, Stage.CONFIRM),
+            "dies": train(laboratory, DIES_OF_LONG_ROWS, Stage.CONFIRM),
         }
 
 
@@ -71,6 +77,7 @@ def test_they_are_scored_on_fresh_seeds_only(trials):
 def test_no_number_there_fails_no_training(trials):
     """H2."""
     assert scored(trials["breaks"]) == TRAINED
+    assert scored(trials["dies"]) == TRAINED
 
 
 def test_one_side_is_no_pair(trials):

@@ -16,7 +16,7 @@ import numpy as np
 
 from move37.core.budget import Limits
 from move37.core.config import Preset, TaskSetting
-from move37.core.trial import Cost, Measurement, Outcome, Stage, Trial, TrialSpec
+from move37.core.trial import Cost, Measurement, Outcome, Stage, TaskScore, Trial, TrialSpec
 from move37.lab.data import evaluation_set, training_arrays
 from move37.lab.laboratory import Laboratory
 from move37.lab.recent import RecentArrays
@@ -131,17 +131,28 @@ def _train_and_score(laboratory: Laboratory, request: TrialRequest, cut: Cut | N
     result = _score(laboratory, request, trained, request.preset.tasks)
     if result.outcome is not Outcome.COMPLETED:
         return _failed(request, result.outcome, result.reason, cost)
-    untrained = {}
-    if request.held_back:  # asked apart: what nobody was trained on fails no training
-        untrained = _score(laboratory, request, trained, request.held_back).scores
     measurement = Measurement(
-        scores={**result.scores, **untrained},
+        scores={**result.scores, **_untrained_scores(laboratory, request, trained)},
         cost=cost,
         curve=trained.curve,
         initialisation=trained.initialisation,
     )
     trial = Trial(spec=request.spec, outcome=Outcome.COMPLETED, measurement=measurement)
     return TrialResult(trial=trial, snapshot=trained.snapshot)
+
+
+def _untrained_scores(
+    laboratory: Laboratory, request: TrialRequest, trained: _Trained
+) -> dict[str, TaskScore]:
+    """Score held-back tasks, apart: what nobody was trained on fails no training."""
+    if not request.held_back:
+        return {}
+    try:
+        return _score(laboratory, request, trained, request.held_back).scores
+    except ChildFailed as failure:
+        if failure.was_killed:  # it says nothing about the layer: the trial begins anew
+            raise
+        return {}
 
 
 def _score(
