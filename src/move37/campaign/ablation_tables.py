@@ -14,7 +14,7 @@ from move37.campaign.ablation import Ablation, Result, differences
 from move37.campaign.arms import DEFAULT
 from move37.campaign.tables import effect_words
 from move37.evidence.effects import effect_of
-from move37.insights.wording import signed
+from move37.insights.wording import signed, span_words
 
 HEADINGS = ("arm", "afresh [95 %]", "less default [95 %]", "none", "tried", "min")
 
@@ -50,7 +50,7 @@ class OverCampaigns:
         if self.low is None or self.high is None:
             why = "one campaign" if self.n_campaigns == 1 else "all alike"
             return f"{signed(self.mean)} ({why})"
-        return f"{signed(self.mean)} [{signed(self.low)}, {signed(self.high)}]"
+        return span_words(self.mean, self.low, self.high)
 
 
 def rows_of(ablation: Ablation, *, budget: int) -> list[dict[str, Any]]:

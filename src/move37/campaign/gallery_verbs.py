@@ -13,18 +13,13 @@ from rich.text import Text
 from move37.campaign.canary_watch import marked
 from move37.campaign.lookup import find_entry
 from move37.campaign.tables import effect_words, escape_markup, imported_from
-from move37.campaign.tree import branches, element_changes, source_diff
+from move37.campaign.tree import MEASURED, branches, element_changes, source_diff
 from move37.core.errors import ConfigError
-from move37.core.trial import Stage
 from move37.insights.method import lessons_page
 from move37.insights.story import tell
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry
 
-MEASURED = {
-    None: "not measured", Stage.SEARCH: "in search", Stage.CONFIRM: "on fresh seeds",
-    Stage.VERIFY: "at the larger scale",
-}  # fmt: skip
 COLOURS = {
     "confirmed": "bold green", "verified": "bold green", "promoted": "yellow",
     "refuted": "red", "rejected": "dim", "root": "bold",
@@ -108,7 +103,7 @@ def _print_effects(console: Console, one: Entry, two: Entry) -> None:
     console.print(table)
     stages = [e.verdict.stage if e.verdict else None for e in (one, two)]
     if stages[0] is not stages[1]:
-        words = " against ".join(MEASURED[stage] for stage in stages)
+        words = " against ".join(MEASURED[s] if s else "not measured" for s in stages)
         console.print(f"[dim]not alike: {words}[/]")
 
 

@@ -16,8 +16,12 @@ MAX_INDENT = 60
 MAX_DIFF_LINES = 2_000
 MAX_COMPARED = 20_000
 """Lines of one source: difflib's time grows with their product."""
-MEASURED = {Stage.CONFIRM: " on fresh seeds", Stage.VERIFY: " at the larger scale"}
-"""What an effect rests on, where it is not the search's own trials."""
+MEASURED = {
+    Stage.SEARCH: "in search",
+    Stage.CONFIRM: "on fresh seeds",
+    Stage.VERIFY: "at the larger scale",
+}
+"""What an effect rests on."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -98,7 +102,7 @@ def _branch(entry: Entry, lead: str) -> Branch:
         words = f"#{entry.published.label}" + (f" {score:.3f}" if score is not None else "")
         kind = entry.role if entry.role == "root" else ""
     elif verdict:
-        rests_on = MEASURED.get(verdict.stage, "")
+        rests_on = "" if verdict.stage is Stage.SEARCH else f" {MEASURED[verdict.stage]}"
         effect = f" {effect_words(verdict.effect)}{rests_on}" if verdict.effect else ""
         is_root = verdict.kind is VerdictKind.EXPLORED and entry.role == "root"
         words = "root" if is_root else f"{verdict.kind}{effect}"

@@ -28,6 +28,13 @@ class Results(NamedTuple):
 NO_RESULTS = Results()
 
 
+def stage_of(verdict: Row) -> str:
+    """Return what a verdict in an event rests on, as `Verdict.stage` says it."""
+    if verdict["kind"] in LARGER:
+        return "verify"
+    return "search" if verdict.get("level") is None else "confirm"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Board:
     """Candidates, lineage and effects of one run as of event `n_events`."""

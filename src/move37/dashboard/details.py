@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
-from move37.dashboard.board import LARGER
+from move37.dashboard.board import stage_of
 
 Row = Mapping[str, Any]
 View = dict[str, Any]
@@ -82,12 +82,9 @@ def _relative(id_: str, relatives: Mapping[str, Row]) -> View:
 
 def _verdict(event: Row) -> View:
     verdict = event["verdict"]
-    stage = "search" if verdict.get("level") is None else "confirm"
-    if verdict["kind"] in LARGER:
-        stage = "verify"
     return {
         **verdict,
-        "stage": stage,
+        "stage": stage_of(verdict),
         "seq": event["seq"],
         "fitness": (event.get("fitness") or {}).get("value"),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from move37.core.errors import UnknownName
 from move37.dashboard import crew, details
-from move37.dashboard.board import LARGER, Board
+from move37.dashboard.board import Board, stage_of
 from move37.dashboard.board import gallery as entries_of
 from move37.dashboard.project import Point, config_of, points_of
 from move37.dashboard.reader import Reader, Row
@@ -156,8 +156,7 @@ def _task_effects(reader: Reader) -> Mapping[str, Row]:
     return {
         row["body"]["candidate_id"]: row["body"]["verdict"].get("task_effects") or {}
         for row in reader.of_kinds(["VerdictReached"], newest=MAX_VERDICTS)
-        if row["body"]["verdict"].get("level") is None
-        and row["body"]["verdict"]["kind"] not in LARGER
+        if stage_of(row["body"]["verdict"]) == "search"
     }
 
 

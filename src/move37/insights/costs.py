@@ -8,12 +8,14 @@ folded into an effect.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from move37.core.trial import Cost, Measurement, ProbeReport, Stage, Trial
 
 MICRO = 1e6
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,16 +49,10 @@ def layer_cost(
     ours, theirs = list(ours), list(theirs)
     stage = Stage.CONFIRM if _whole(ours, Stage.CONFIRM) else Stage.SEARCH
     mine, baseline = _whole(ours, stage), _whole(theirs, stage)
-    shared = mine.keys() & baseline.keys()
-    relative = None
-    if shared:
-        our_time = math.fsum(_seconds_per_token(mine[key]) for key in shared)
-        their_time = math.fsum(_seconds_per_token(baseline[key]) for key in shared)
-        relative = our_time / their_time if their_time > 0 else None
     costs = [m.cost for m in mine.values()]
     times = [_seconds_per_token(m) for m in mine.values()]
     return LayerCost(
-        relative=relative,
+        relative=relative_cost(mine, baseline).time,
         microseconds_per_token=MICRO * math.fsum(times) / len(times) if times else None,
         peak_memory_bytes=peak_memory(costs),
         flops_per_token=probes.flops_per_token or None if probes else None,
@@ -75,25 +71,23 @@ class RelativeCost:
     """Peak memory of a training process, the largest over seeds."""
 
 
-def relative_cost(
-    ours: Mapping[int, Measurement], theirs: Mapping[int, Measurement]
-) -> RelativeCost:
-    """Return the cost of one layer over another's on the seeds that both completed.
+def relative_cost(ours: Mapping[K, Measurement], theirs: Mapping[K, Measurement]) -> RelativeCost:
+    """Return the cost of one layer over another's on the trainings that both completed.
 
     Args:
-        ours: seed -> measurement of the layer.
+        ours: what pairs two trainings (the seed; rung and seed) -> measurement of the layer.
         theirs: the same of the other.
     """
-    shared = sorted(
-        seed for seed in ours.keys() & theirs.keys()
-        if ours[seed].cost.tokens > 0 and theirs[seed].cost.tokens > 0
-    )  # fmt: skip
+    shared = [
+        key for key in ours.keys() & theirs.keys()
+        if ours[key].cost.tokens > 0 and theirs[key].cost.tokens > 0
+    ]  # fmt: skip
     if not shared:
         return RelativeCost()
-    our_time = math.fsum(_seconds_per_token(ours[seed]) for seed in shared)
-    their_time = math.fsum(_seconds_per_token(theirs[seed]) for seed in shared)
-    our_memory = peak_memory([ours[seed].cost for seed in shared])
-    their_memory = peak_memory([theirs[seed].cost for seed in shared])
+    our_time = math.fsum(_seconds_per_token(ours[key]) for key in shared)
+    their_time = math.fsum(_seconds_per_token(theirs[key]) for key in shared)
+    our_memory = peak_memory([ours[key].cost for key in shared])
+    their_memory = peak_memory([theirs[key].cost for key in shared])
     return RelativeCost(
         time=our_time / their_time if their_time > 0 else None,
         memory=our_memory / their_memory if our_memory and their_memory else None,

@@ -50,7 +50,12 @@ def plain_number(value: float) -> Ready:
 
 def effect_words(effect: Effect) -> Ready:
     """Return an effect as people read it: `+1.23 [+0.45, +2.01]`."""
-    return Ready(f"{signed(effect.mean)} [{signed(effect.low)}, {signed(effect.high)}]")
+    return span_words(effect.mean, effect.low, effect.high)
+
+
+def span_words(mean: float, low: float, high: float) -> Ready:
+    """Return a signed mean with its interval, as `effect_words` does."""
+    return Ready(f"{signed(mean)} [{signed(low)}, {signed(high)}]")
 
 
 def times_words(ratio: float | None) -> Ready:
