@@ -2,52 +2,21 @@
 
     python bench/evidence_power.py docs/images/evidence-power.png
 
-C campaigns, T confirmations each, N fresh seeds. The simulation is checked against the real
-functions, decision by decision, in tests/evidence/test_fdr.py.
+The simulation (move37.testing.null_campaigns) is checked against the real functions, decision by
+decision, in tests/evidence/test_fdr.py.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 
-from move37.evidence.evalues import log_t_e
-from move37.evidence.fdr import gamma
+from move37.testing.null_campaigns import ALPHA, simulate
 
 mpl.use("Agg")
-
-SEEDS = range(4, 9)
-ALPHA = 0.05
-GRID = np.linspace(-1, 1, 4001)
-LOG_E = {n: log_t_e(n, GRID * math.sqrt(n)) for n in SEEDS}
-
-
-def simulate(
-    is_real_CT: np.ndarray, effect: float, seed: int, *, shared: float = 0.0
-) -> np.ndarray:
-    """Return which confirmations of 4 to 8 seeds are admitted; effects in paired deviations.
-
-    `shared` is the part of a difference's variance that all tests of a campaign have in common: the
-    luck of the baseline on each fresh seed.
-    """
-    rng = np.random.default_rng(seed)
-    own_CTN = rng.normal(size=(*is_real_CT.shape, 8))
-    baseline_C1N = rng.normal(size=(len(is_real_CT), 1, 8)) if shared else 0.0
-    noise_CTN = math.sqrt(1 - shared) * own_CTN + math.sqrt(shared) * baseline_C1N
-    x_CTN = noise_CTN + effect * is_real_CT[..., None]
-    share_CTN = x_CTN.cumsum(-1) / np.sqrt((x_CTN**2).cumsum(-1) * np.arange(1, 9))
-    log_e_CT = np.max([np.interp(share_CTN[..., n - 1], GRID, LOG_E[n]) for n in SEEDS], axis=0)
-    admitted_CT = np.zeros(is_real_CT.shape, bool)
-    found_C = np.zeros(len(is_real_CT))
-    for t in range(is_real_CT.shape[1]):
-        level_C = ALPHA * gamma(t + 1) * (found_C + 1)
-        admitted_CT[:, t] = log_e_CT[:, t] + np.log(level_C) >= 0
-        found_C += admitted_CT[:, t]
-    return admitted_CT
 
 
 def main() -> None:

@@ -18,7 +18,6 @@ import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -26,20 +25,17 @@ from scipy.stats import spearmanr
 
 from move37.campaign.rules import bar_of, rung_model
 from move37.campaign.settings import load_preset
-from move37.core.claims import RungChoice
 from move37.core.config import Rung
 from move37.core.trial import Trial
 from move37.evidence.effects import compare
-from move37.evidence.racing import RacingRules, beat_probability, decide
+from move37.evidence.racing import beat_probability
+from move37.testing.races import PAIR_NOISE, SCORING, Curve, Race, everyone, race_in_turn
 from recorded import Recorded, read_run
 
 REPEATS = 400
 POPULATION = 44
 """Candidates a race is held among: two thirds of those recorded, and no more."""
 TOP = 3
-SCORING = 15  # steps that the scoring of one trial is worth: 0.75 s at 20 steps a second, measured
-PAIR_NOISE = math.sqrt(2 / 5)
-"""Of one combined paired difference over five tasks, as campaigns assume it."""
 CPU = load_preset("cpu")
 NOW = {CPU.rungs[0].steps: CPU.rungs[0], CPU.training.total_steps: CPU.rungs[-1]}
 BEFORE = {
@@ -47,8 +43,6 @@ BEFORE = {
     400: Rung(steps=400, correlation=1.0, spread=2.8),
 }
 """What the cpu preset stated until 2026-11-26."""
-Curve = dict[int, float]
-"""Steps -> combined effect of the first seed; the key 0 holds the true final effect."""
 
 
 def main() -> None:
@@ -94,26 +88,8 @@ def _by_steps(run: Recorded, candidate_id: str) -> dict[tuple[int, int], Trial]:
     return {(rungs[t.spec.rung].steps, t.spec.seed): t for t in run.trained(candidate_id)}
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Race:
-    """What a rule did with one population in one order."""
-
-    steps: int
-    """Training steps over all candidates and seeds."""
-    finals: dict[int, float]
-    """Candidate -> what the rule knows of its final effect, for those that got to the end."""
-    bars: dict[int, float] = field(default_factory=dict)
-    """Dropped candidate -> the bar that it was not to beat, where the rule has one."""
-
-
 Rule = Callable[[Sequence[Curve], dict[int, Rung]], Race]
 """Takes the population in its order, and what each rung tells, measured on other candidates."""
-
-
-def everyone(curves: Sequence[Curve], _: dict[int, Rung]) -> Race:
-    """Train everybody with both seeds."""
-    finals = {i: curve[0] for i, curve in enumerate(curves)}
-    return Race(steps=len(curves) * 2 * (max(curves[0]) + SCORING), finals=finals)
 
 
 def schedule(*cuts: tuple[int, float]) -> Rule:
@@ -134,41 +110,12 @@ def schedule(*cuts: tuple[int, float]) -> Rule:
 def by_probability(
     rungs: Sequence[int], *, drop_below: float, stated: dict[int, Rung] | None = None
 ) -> Rule:
-    """Race as a campaign does (campaign/rules.py): one after the other, learning on the way.
-
-    What the rungs tell is as stated, or else measured on other candidates.
-    """
+    """Race as a campaign does; what the rungs tell is as stated, or measured on others."""
 
     def race(curves: Sequence[Curve], priors: dict[int, Rung]) -> Race:
-        priors = stated or priors
-        last, steps = max(curves[0]), 0
-        seen: dict[int, dict[str, float]] = {at: {} for at in (*rungs, last)}
-        truths: dict[str, float] = {}
-        bars: dict[int, float] = {}
-        for i, curve in enumerate(curves):
-            before = 0
-            for at in (*rungs, last):
-                steps, before = steps + at - before + SCORING, at
-                seen[at][str(i)] = curve[at]
-                bar = bar_of([*truths.values()])
-                decision = decide(
-                    [curve[at]],
-                    bar=bar,
-                    noise=PAIR_NOISE,
-                    rung=rung_model(
-                        priors[at], priors[last], here=seen[at], final=truths if at < last else {}
-                    ),
-                    is_last=False,
-                    rules=RacingRules(drop_below=drop_below),
-                )
-                if decision.choice is RungChoice.DROP:
-                    bars[i] = bar
-                    break
-            else:
-                steps += last + SCORING  # the second seed
-                truths[str(i)] = curve[0]
-        finals = {int(i): effect for i, effect in truths.items()}
-        return Race(steps=steps, finals=finals, bars=bars)
+        told = stated or priors
+        rungs_told = [told[at] for at in (*rungs, max(curves[0]))]
+        return race_in_turn(curves, rungs_told, drop_below=drop_below)
 
     return race
 
@@ -233,7 +180,7 @@ def rules_for(recorded: Sequence[int]) -> dict[str, Rule]:
     schedules = [[(at, 1 / n)] for at in (a, b) for n in (3, 4, 6, 8)]
     schedules.append([(a, 2 / 3), (b, 1 / 3), (c, 1 / 6)])
     ladders = [(a,), (b,), (a, b), (b, c), (a, c), (a, b, c), (early, a, b, c)]
-    rules: dict[str, Rule] = {"everyone to the end": everyone}
+    rules: dict[str, Rule] = {"everyone to the end": lambda curves, _: everyone(curves)}
     for name, rungs in (("before", BEFORE), ("now", NOW)):
         first = min(rungs)
         if first in recorded and last in rungs:
@@ -295,7 +242,7 @@ def _print_row(label: str, rule: Rule, curves: list[Curve], *, in_order: bool = 
         short = truth.max() - (truth[declared] if race.finals else 0.0)
         n_wrong += sum(bool(truth[i] > bar) for i, bar in race.bars.items())
         n_dropped += len(race.bars)
-        share = race.steps / everyone(chosen, {}).steps
+        share = race.steps / everyone(chosen).steps
         rows.append((share, not kept[0], not all(kept), not any(kept), declared in top, short))
     share, best, one, every, found, short = np.mean(np.array(rows, dtype=float), axis=0)
     print(f"| {label} | {share:.2f} | {1 / share:.1f}x | {best:.1%} | {one:.1%} | {every:.1%} "

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from move37.evidence.confirmation import ConfirmationChoice, ConfirmationRules, assess
-from move37.evidence.evalues import log_t_e
 from move37.evidence.fdr import OnlineTest, gamma, is_admitted, judge, level, next_level
 from move37.evidence.inputs import EvidenceError
+from move37.testing.null_campaigns import simulate
 
 
 def done(name: str, started: int, finished: int, e_value: float) -> OnlineTest:
@@ -108,33 +108,6 @@ def test_impossible_counts_are_refused(number, found, alpha):
         level(number, found, alpha=alpha)
 
 
-GRID = np.linspace(-1, 1, 4001)
-LOG_E = {n: log_t_e(n, GRID * math.sqrt(n)) for n in range(4, 9)}
-
-
-def simulate(
-    is_real_CT: np.ndarray, effect: float, seed: int, *, shared: float = 0.0
-) -> np.ndarray:
-    """C campaigns of T confirmations of 4 to 8 seeds, with early admission; True: admitted.
-
-    shared: part of a difference's variance that is the baseline's luck on a seed, common to all.
-    """
-    rng = np.random.default_rng(seed)
-    own_CTN = rng.normal(size=(*is_real_CT.shape, 8))
-    baseline_C1N = rng.normal(size=(len(is_real_CT), 1, 8))
-    noise_CTN = math.sqrt(1 - shared) * own_CTN + math.sqrt(shared) * baseline_C1N
-    x_CTN = noise_CTN + effect * is_real_CT[..., None]
-    share_CTN = x_CTN.cumsum(-1) / np.sqrt((x_CTN**2).cumsum(-1) * np.arange(1, 9))
-    log_e_CT = np.max([np.interp(share_CTN[..., n - 1], GRID, LOG_E[n]) for n in LOG_E], axis=0)
-    admitted_CT = np.zeros(is_real_CT.shape, bool)
-    found_C = np.zeros(len(is_real_CT))
-    for t in range(is_real_CT.shape[1]):
-        level_C = 0.05 * gamma(t + 1) * (found_C + 1)
-        admitted_CT[:, t] = log_e_CT[:, t] + np.log(level_C) >= 0
-        found_C += admitted_CT[:, t]
-    return admitted_CT
-
-
 def test_two_thousand_null_campaigns_of_three_hundred_tests_admit_within_the_level():
     """F4: the chance that a null campaign admits anything at all is its false-discovery rate."""
     admitted = simulate(np.zeros((2000, 300), bool), 0.0, seed=21)
@@ -171,7 +144,7 @@ def test_a_baseline_that_all_tests_share_keeps_the_level(shared):
 
 
 def test_the_simulation_and_the_real_functions_decide_alike():
-    """F4: the vectorised shortcut above against `assess` and `judge` on whole campaigns."""
+    """F4: the vectorised shortcut against `assess` and `judge` on whole campaigns."""
     rules = ConfirmationRules(seeds_min=4, seeds_max=8)
     is_real = np.random.default_rng(24).random((6, 8)) < 0.4
     fast = simulate(is_real, 3.0, seed=25)

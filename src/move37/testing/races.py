@@ -1,0 +1,79 @@
+"""Races over recorded effects: what the rule of campaigns does with candidates known to the end.
+
+The study (bench/racing_study.py) compares it with other rules, the tests hold it to its stated
+error. Nothing is trained here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from move37.campaign.rules import bar_of, rung_model
+from move37.campaign.settings import load_preset
+from move37.core.claims import RungChoice
+from move37.core.config import Rung
+from move37.evidence.racing import RacingRules, decide
+
+SCORING = 15
+"""Training steps that the scoring of one trial is worth: 0.75 s at 20 steps a second, measured."""
+PAIR_NOISE = math.sqrt(2 / len(load_preset("cpu").tasks))
+"""Of one combined paired difference over the tasks of `cpu`, as campaigns assume it."""
+Curve = dict[int, float]
+"""Steps -> combined effect of the first seed; 0 -> the true final one, the mean of both seeds'."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Race:
+    """What a rule did with one population in one order."""
+
+    steps: int
+    """Training steps over all candidates and seeds, scoring included."""
+    finals: dict[int, float]
+    """Candidate -> what the rule knows of its final effect, for those that got to the end."""
+    bars: dict[int, float] = field(default_factory=dict)
+    """Dropped candidate -> the bar that it was not to beat, where the rule has one."""
+
+
+def everyone(curves: Sequence[Curve]) -> Race:
+    """Train everybody to the end, with both seeds."""
+    finals = {i: curve[0] for i, curve in enumerate(curves)}
+    return Race(steps=len(curves) * 2 * (max(curves[0]) + SCORING), finals=finals)
+
+
+def race_in_turn(curves: Sequence[Curve], rungs: Sequence[Rung], *, drop_below: float) -> Race:
+    """Race as a campaign does (campaign/rules.py): one after the other, learning on the way.
+
+    Args:
+        curves: the candidates in their order, each with an effect at the steps of every rung.
+        rungs: what each is stated to tell; a second seed follows the last of them.
+        drop_below: as in `EvidenceConfig`.
+    """
+    last, steps = rungs[-1], 0
+    seen: dict[int, dict[str, float]] = {rung.steps: {} for rung in rungs}
+    truths: dict[str, float] = {}
+    bars: dict[int, float] = {}
+    for i, curve in enumerate(curves):
+        before = 0
+        for rung in rungs:
+            steps, before = steps + rung.steps - before + SCORING, rung.steps
+            effect = seen[rung.steps][str(i)] = curve[rung.steps]
+            bar = bar_of([*truths.values()])
+            decision = decide(
+                [effect],
+                bar=bar,
+                noise=PAIR_NOISE,
+                rung=rung_model(
+                    rung, last, here=seen[rung.steps], final={} if rung is last else truths
+                ),
+                is_last=False,
+                rules=RacingRules(drop_below=drop_below),
+            )
+            if decision.choice is RungChoice.DROP:
+                bars[i] = bar
+                break
+        else:
+            steps += last.steps + SCORING  # the second seed
+            truths[str(i)] = curve[0]
+    return Race(steps=steps, finals={int(i): effect for i, effect in truths.items()}, bars=bars)
