@@ -20,7 +20,7 @@ mpl.use("Agg")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n")[0])
     parser.add_argument("to", type=Path)
     arguments = parser.parse_args()
     from matplotlib import pyplot as plt

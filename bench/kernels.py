@@ -52,7 +52,8 @@ class Timing:
 
 def main() -> None:
     parser = argparse.ArgumentParser(
-        description=__doc__.split("\n\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+        description=str(__doc__).split("\n\n")[0],
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument("--lengths", default="256,512", help="sequence lengths, comma-separated")
     parser.add_argument("--repeats", type=int, default=9, help="timed calls per cell")

@@ -171,7 +171,7 @@ def _open_scoring(request: TrialRequest) -> float:
             seed=0,
             secret=request.secret,
         )
-        for setting in request.tasks
+        for setting in request.preset.tasks
     ]
     began = time.process_time()
     for one in held_out:

@@ -120,7 +120,7 @@ ARMS: dict[str, Callable[[], Preset]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n")[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     run = verbs.add_parser("run")
     run.add_argument("arm", help=f"{', '.join(ARMS)} or preset:NAME")
@@ -228,7 +228,10 @@ def _show(file: Path) -> None:
                 within = np.sqrt(values.var(axis=1, ddof=1).mean())
                 centred = values - values.mean(axis=0, keepdims=True)
                 noise = np.sqrt(centred.var(axis=1, ddof=1).mean() / (1 - 1 / len(mixers)))
-                rho = np.mean([spearmanr(values[:, i], final).statistic for i in range(len(seeds))])
+                rho = 0.0
+                for i in range(len(seeds)):
+                    one_seed, _ = spearmanr(values[:, i], final)
+                    rho += one_seed / len(seeds)
                 print(
                     f"| {task} | {(point + 1) * 10} % | {cpu:.1f} | {between / within:.1f} "
                     f"| {between / noise:.1f} | {noise:.4f} | {rho:.2f} |"

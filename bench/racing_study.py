@@ -211,7 +211,7 @@ def _show(name: str, curves: list[Curve]) -> None:
     print("|---|---|---|---|---|")
     for at in grid:
         here = np.array([curve[at] for curve in curves])
-        rho, rank = np.corrcoef(here, truth)[0, 1], spearmanr(here, truth).statistic
+        rho, (rank, _) = np.corrcoef(here, truth)[0, 1], spearmanr(here, truth)
         print(f"| {at} | {here.mean():+.2f} | {here.std(ddof=1):.2f} | {rho:.2f} | {rank:.2f} |")
     columns = ("rule", "compute", "saved", "best lost", "a top three lost", "all of them lost",
                "declared in the top three", "declared short of the best",

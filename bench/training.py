@@ -28,7 +28,7 @@ REPEATS = 5
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).split("\n\n")[0])
     parser.add_argument("--steps", type=int, default=20, help="steps per repetition")
     parser.add_argument("--mixers", default="", help="comma-separated; default all")
     parser.add_argument("--preset", default="cpu")
