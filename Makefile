@@ -51,7 +51,7 @@ format: $(VENV)/.test-ready  ## rewrite files in the house style
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: $(VENV)/.test-ready  ## benchmarks (a quiet machine, half an hour)
+bench: $(VENV)/.test-ready  ## five benchmarks (a quiet machine, half an hour); docs/benchmarks.md has the others
 	for file in kernels training lab memory gpu; do $(BIN)/python bench/$$file.py || exit 1; done
 
 clean:  ## remove the environment and caches; runs/ stays

@@ -101,7 +101,6 @@ def ask(path: Path, n_trials: int, repeats: int) -> None:
         rows["the loop's numbers, a turn"] = lambda: tally.refresh().longest_training_seconds()
         rows["lineage, depth 100"] = lambda: queries.line(ledger, next(turn), depth=100)
         rows["dashboard: totals and standings"] = lambda: queries.totals(ledger)
-        rows["dashboard: last 20 trials"] = lambda: queries.latest_trials(ledger)
         rows["one candidate's usage"] = lambda: queries.used(ledger, index=n_candidates // 2)
         for name, ask in rows.items():
             say(n_trials, name, timed(ask, repeats))

@@ -231,7 +231,7 @@ def _show(file: Path) -> None:
                 rho = 0.0
                 for i in range(len(seeds)):
                     one_seed, _ = spearmanr(values[:, i], final)
-                    rho += one_seed / len(seeds)
+                    rho += float(np.asarray(one_seed)) / len(seeds)
                 print(
                     f"| {task} | {(point + 1) * 10} % | {cpu:.1f} | {between / within:.1f} "
                     f"| {between / noise:.1f} | {noise:.4f} | {rho:.2f} |"

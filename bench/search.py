@@ -1,7 +1,7 @@
 """Quality of the declared winner, measured afresh, against CPU time: our defaults and four others.
 
     python bench/search.py [--campaigns 5] [--tokens 4M] [--preset cpu] [--runs runs] [--workers 2]
-    python bench/search.py show runs/search/ablation.json --out docs/search.svg
+    python bench/search.py show runs/search/ablation.json --out docs/images/search.svg
 
 Same trained tokens, seeds and evaluator for all arms (`move37 ablate`, which goes on where it was):
 the defaults, random edits, best of N without memory, a greedy hill climb, and everyone

@@ -155,6 +155,14 @@ def test_norms_of_half_precision_are_computed_wide(norm):
     torch.testing.assert_close(y, norm(x.double()).half())
 
 
+def test_a_step_bias_gives_steps_that_are_log_uniform_between_its_ends():
+    torch.manual_seed(3)
+    logs = F.softplus(kernels.step_bias(4_000, 1e-2, 1.0).double()).log() / torch.tensor(1e-2).log()
+    assert -1e-3 < logs.min() < 0.01
+    assert 0.99 < logs.max() < 1.001
+    assert abs(logs.mean() - 0.5) < 0.02
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

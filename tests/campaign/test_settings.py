@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import traceback
 from importlib import resources
 from pathlib import Path
 
 import pytest
 
 from move37.campaign.assemble import check_names
+from move37.campaign.guarding import read_team
 from move37.campaign.settings import load_campaign, load_preset, parse_duration, preset_names
+from move37.campaign.team_file import load_team
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, UnknownName
+from move37.core.team import TeamConfig
 
 
 def write(tmp_path: Path, text: str) -> Path:
@@ -51,6 +55,33 @@ def test_a_broken_file_is_refused_with_its_reason(tmp_path, text, words):
         load_campaign(write(tmp_path, text))
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[models.a]\nprovider = 'openai'\nmodle = 'gpt-5'", "did you mean 'model'"),
+        ("[models.a]\nprovider = 'openai'\nmodel = 'm'\napi_key = 'sk-1'", "models.a.api_key"),
+        ("[models.a]\nprovider = 'openai'\nmodel = 'm'\n[models.a.price]\ninptu = 1", "'input'"),
+        ("[roles.judge]\nmodles = ['a']", "did you mean 'models'"),
+        ("researchr = 'llm'", "did you mean 'researcher'"),
+    ],
+)
+@pytest.mark.parametrize("read", [lambda file: load_team(str(file)), read_team])
+def test_a_misspelt_key_of_a_team_is_named_and_no_value_told(tmp_path, text, words, read):
+    file = write(tmp_path, text)
+    with pytest.raises(ConfigError, match=words) as caught:
+        read(file)
+    told = "".join(traceback.format_exception(caught.value))
+    assert "sk-1" not in told
+    assert "pydantic" not in str(caught.value)
+
+
+def test_the_team_of_a_campaign_file_is_read_also_where_it_names_none(tmp_path):
+    assert read_team(write(tmp_path, "name = 'x'")) == TeamConfig()
+    named = "name = 'x'\n[team]\non_alarm = 'quarantine'"
+    assert read_team(write(tmp_path, named)).on_alarm == "quarantine"
+    assert read_team(write(tmp_path, "on_alarm = 'quarantine'")).on_alarm == "quarantine"
+
+
 def test_a_budget_that_is_no_table_is_refused_beside_one_from_the_command_line(tmp_path):
     with pytest.raises(ConfigError, match="budget"):
         load_campaign(write(tmp_path, "budget = 480"), {"budget": {"wall_seconds": 5.0}})
@@ -61,6 +92,19 @@ def test_kernels_for_gpus_are_refused_on_a_cpu(tmp_path):
     text = (resources.files("move37.core") / "presets" / "tiny.toml").read_text("utf-8")
     file.write_text(text.replace("[training]\n", "[training]\nfla = true\n", 1))
     with pytest.raises(ConfigError, match="fla = true needs device = 'cuda'"):
+        load_preset(str(file))
+
+
+@pytest.mark.parametrize(("n_warmup", "is_refused"), [(23, False), (24, True), (4000, True)])
+def test_a_warmup_that_never_ends_is_refused(tmp_path, n_warmup, is_refused):
+    file = tmp_path / "mine.toml"
+    text = (resources.files("move37.core") / "presets" / "tiny.toml").read_text("utf-8")
+    file.write_text(text.replace("warmup_steps = 4\n", f"warmup_steps = {n_warmup}\n", 1))
+    if not is_refused:
+        assert load_preset(str(file)).training.warmup_steps == n_warmup
+        return
+    words = f"mine.toml: training.warmup_steps must be below total_steps=24, got {n_warmup}"
+    with pytest.raises(ConfigError, match=words):
         load_preset(str(file))
 
 

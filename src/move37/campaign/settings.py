@@ -7,7 +7,7 @@ import re
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -59,11 +59,20 @@ def load_preset(name: str) -> Preset:
         ConfigError: the file is missing, is not TOML, or a value breaks a rule.
     """
     if name.endswith(".toml"):
-        return validate(Preset, read_toml(Path(name)), where=Path(name).name)
-    if name not in preset_names():
+        where, raw = Path(name).name, read_toml(Path(name))
+    elif name in preset_names():
+        text = (resources.files("move37.core") / "presets" / f"{name}.toml").read_text("utf-8")
+        where, raw = f"preset {name}", tomllib.loads(text)
+    else:
         raise UnknownName.of("preset", name, preset_names())
-    text = (resources.files("move37.core") / "presets" / f"{name}.toml").read_text("utf-8")
-    return validate(Preset, tomllib.loads(text), where=f"preset {name}")
+    preset = validate(Preset, raw, where=where)
+    n_warmup, n_steps = preset.training.warmup_steps, preset.training.total_steps
+    if n_warmup >= n_steps:  # no rule of Preset: ledgers hold presets from before it
+        raise ConfigError(
+            f"{where}: training.warmup_steps must be below total_steps={n_steps}, got {n_warmup}: "
+            f"the learning rate would never reach its peak; a tenth, {n_steps // 10}, is usual"
+        )
+    return preset
 
 
 def parse_duration(text: str) -> float:
@@ -108,7 +117,8 @@ def validate(section: type[Section], raw: dict[str, Any], *, where: str) -> Sect
         return section.model_validate(raw)
     except ValidationError as error:
         problems = [_explain(section, problem) for problem in error.errors()]
-        raise ConfigError(f"{where}: " + "; ".join(problems)) from error
+        # no chain: pydantic's own text repeats every value, and one may be a key put there
+        raise ConfigError(f"{where}: " + "; ".join(problems)) from None
 
 
 def _explain(section: type[BaseModel], problem: Any) -> str:
@@ -127,10 +137,13 @@ def _explain(section: type[BaseModel], problem: Any) -> str:
 
 def _keys_beside(section: type[BaseModel], location: list[Any]) -> list[str]:
     """Return the keys allowed at a location of the config tree."""
-    for part in location:
+    parts = iter(location)
+    for part in parts:
         if isinstance(part, int):
             continue
         annotation = section.model_fields[str(part)].annotation
+        if get_origin(annotation) is dict:
+            next(parts, None)  # a name that the file's author gave
         inner = [annotation, *getattr(annotation, "__args__", ())]
         section = next(t for t in inner if isinstance(t, type) and issubclass(t, BaseModel))
     return sorted(section.model_fields)

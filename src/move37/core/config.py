@@ -24,8 +24,11 @@ class ModelShape(_Section):
     """The backbone around a mixer."""
 
     d_model: PositiveInt
+    """Channels of every position."""
     n_layers: PositiveInt
+    """Layers, each a mixer and a feed-forward part."""
     n_heads: PositiveInt
+    """Heads of a mixer; must divide `d_model`."""
     n_parameters: PositiveInt
     """Size of the whole model; the feed-forward width is solved for it, within 1 %."""
 
@@ -46,15 +49,21 @@ class Training(_Section):
     learning_rate: PositiveFloat
     """Peak; AdamW, linear warm-up, cosine to `final_learning_rate`."""
     final_learning_rate: Annotated[float, Field(ge=0)] = 0.0
+    """Where the cosine ends."""
     warmup_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps until the peak; fewer than `total_steps`."""
     total_steps: PositiveInt
     """Length of the schedule; the last rung ends here."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
+    """AdamW's, of matrices only."""
     gradient_clip: PositiveFloat = 1.0
+    """Largest norm of the whole gradient."""
     device: Literal["cpu", "cuda"] = "cpu"
+    """Where trials train."""
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Autocast dtype of the forward pass; weights stay float32."""
     compile: bool = False
+    """Whether torch.compile compiles the model: for trials of minutes, on a GPU."""
     fla: bool = False
     """Compute with fla's Triton kernels (CUDA and bfloat16 only). Every process tunes them anew,
     about a minute for one recurrence: for trials of an hour, not of minutes (docs/log.md)."""
@@ -90,9 +99,11 @@ class TaskSetting(_Section):
     """One task of the mixture."""
 
     name: str
+    """Of a task; the table of tasks has them."""
     rows: PositiveInt = 1
     """Sequences of this task in every training batch; those of `held_back` are in none."""
     metric: Literal["nats", "accuracy"]
+    """What counts: cross-entropy (lower is better) or accuracy, where the task grades."""
     noise: PositiveFloat
     """Standard deviation of the metric over seeds, without what a seed does to every mixer alike,
     measured over reference mixers (docs/log.md): the unit of effects. A difference of two trainings
@@ -123,18 +134,26 @@ class Preset(_Section):
     """A level of effort: model, recipe, rungs and tasks that belong together."""
 
     name: str
+    """Its own, as reports show it."""
     purpose: str
+    """One line for people: what it is for."""
     model: ModelShape
+    """The model; see below."""
     training: Training
+    """The recipe; see below."""
     rungs: Annotated[tuple[Rung, ...], Field(min_length=1)]
+    """Looks at a candidate, cheapest first; see below."""
     tasks: Annotated[tuple[TaskSetting, ...], Field(min_length=1)]
+    """What every model trains on, mixed in each batch; see below."""
     held_back: tuple[TaskSetting, ...] = ()
     """Tasks that nobody is trained on. Confirmation scores them and shows the effects as untrained;
     its decision rests on `tasks`. (Tasks that are new and trained: `verification.exam`.)"""
     verification: Verification = Verification()
+    """The larger scale of `move37 verify`; see below."""
     trial_seconds: PositiveFloat
     """Wall clock allowed to one trial before it is OUT_OF_TIME."""
     memory_megabytes: PositiveInt = 2048
+    """Memory allowed to one trial before it is OUT_OF_MEMORY."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Preset:
@@ -155,7 +174,9 @@ class BudgetConfig(_Section):
     """When a campaign stops; the first limit reached counts."""
 
     wall_seconds: PositiveFloat = 480.0
+    """Wall clock over all sessions; `--budget 8m` says the same."""
     max_candidates: PositiveInt | None = None
+    """Candidates that the search makes at most."""
     search_tokens: PositiveInt | None = None
     """Training tokens of the search, roots left out: no candidate begins once those that it may
     see have used them. Unlike time it does not depend on the machine; for matched campaigns."""
@@ -189,14 +210,20 @@ class SearchConfig(_Section):
     """Whether what is not novel ends there. False: novelty is judged and written down, and the
     candidate goes on all the same; for campaigns of known layers (`campaigns/null.toml`)."""
     use_cognition: bool = True
+    """Whether researchers are shown cards of the literature."""
     cards_folder: str = ""
     """Folder with cards of your own (Markdown), used beside those that ship; unreviewed ones are
     not."""
+    embedder: str | None = None
+    """What turns cards and questions into vectors, as module:factory (docs/cards.md); None: latent
+    semantic vectors, fitted on the cards."""
     use_lessons: bool = True
+    """Whether they are shown what the campaign learnt so far."""
     seed_lessons: tuple[tuple[str, float], ...] = ()
     """What an earlier campaign learnt: name of an edit or element, and its worth in units of noise.
     `run --lessons FILE` fills it."""
     use_judge: bool = True
+    """Whether candidates are judged; without, fitness has no such part."""
 
 
 class EvidenceConfig(_Section):
@@ -205,7 +232,9 @@ class EvidenceConfig(_Section):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.05
     """False-discovery level of the gallery, over the whole life of the campaign."""
     confirm_seeds_min: PositiveInt = 4
+    """Fresh seeds of a confirmation before it may end."""
     confirm_seeds_max: PositiveInt = 8
+    """Fresh seeds of a confirmation at most."""
     confirm_most: Annotated[int, Field(ge=0)] = 8
     """Candidates that one session tests with fresh seeds at most; 0: it only searches."""
     drop_below: Annotated[float, Field(ge=0, le=0.5)] = 0.1
@@ -241,17 +270,25 @@ class CampaignConfig(_Section):
     """One search: everything that decides what happens, but for the machine it runs on."""
 
     name: Annotated[str, Field(pattern=f"^{RUN_NAME}$")] = "first"
+    """Of the run: its folder under --runs, so small letters, digits, `.`, `_`, `-`."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Of every choice of the search."""
     preset: str = "cpu"
+    """Name of a preset that ships, or a file ending in .toml."""
     roots: Annotated[tuple[str, ...], Field(min_length=1)] = ("linear_attention",)
     """Reference mixers by name, or files."""
     baseline: str = "linear_attention"
+    """Reference mixer, or file, that every effect is measured against."""
     opponents: tuple[str, ...] = ("gated_deltanet", "gated_deltanet2", "mamba3")
     """What the declared best is compared with when the budget allows."""
     budget: BudgetConfig = BudgetConfig()
+    """When it stops; see below."""
     search: SearchConfig = SearchConfig()
+    """How candidates are made; see below."""
     evidence: EvidenceConfig = EvidenceConfig()
+    """How claims are made; see below."""
     team: TeamConfig = TeamConfig()
+    """Who proposes and judges; see below."""
     workers: PositiveInt | None = None
     """Parallel trials; default one per core."""
     database: str | None = Field(default=None, exclude=True, repr=False)

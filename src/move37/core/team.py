@@ -56,6 +56,7 @@ class Price(_Section):
     """Dollars per million tokens."""
 
     input: Annotated[float, Field(ge=0)]
+    """Tokens that are read."""
     output: Annotated[float, Field(ge=0)]
     """Reasoning tokens are output tokens."""
     cached: Annotated[float, Field(ge=0)] | None = None
@@ -66,6 +67,7 @@ class ModelConfig(_Section):
     """One model that can play a role."""
 
     provider: Literal["anthropic", "openai", "google", "openai-compatible"]
+    """Who serves it; `openai-compatible` is a server of your own."""
     model: Annotated[str, Field(min_length=1, max_length=200)]
     """The provider's name for it."""
     base_url: str = ""
@@ -129,6 +131,7 @@ class Allowance(_Section):
     tokens: PositiveInt | None = None
     """Input, output and reasoning together."""
     dollars: PositiveFloat | None = None
+    """At the prices of the model."""
     wall_seconds: PositiveFloat | None = None
     """Time spent waiting for replies, summed over requests."""
 
@@ -182,32 +185,44 @@ class Line(_Section):
     """One line of base models: what it descends from. Rows of the graph of families."""
 
     name: str
+    """Of the line."""
     match: tuple[str, ...] = ()
     """Patterns of model names, in small letters."""
     vendor: str
+    """Who made it."""
     root_known: bool = True
     """False: it may share its initialisation with any line of the vendor."""
     weights_from: tuple[str, ...] = ()
+    """Lines whose weights it began with."""
     behaviour_from: tuple[str, ...] = ()
+    """Lines whose output it was trained on."""
     evidence: Literal["documented", "measured", "assumed", "declared"]
+    """How that is known."""
     source: str = Field(min_length=1)
+    """Where it is written."""
     date: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}$")
+    """Of the source: YYYY-MM-DD."""
 
 
 class TeamConfig(_Section):
     """Who proposes, repairs, explains and judges."""
 
     researcher: str = "symbolic"
-    """`symbolic`, or `llm`; so for the other roles."""
+    """Who proposes: `symbolic` or `llm`, as for the other roles. For studies also `random` (edits
+    with equal odds) and `disguise` (the baseline over and over)."""
     engineer: str = "symbolic"
+    """Who repairs what fails."""
     analyst: str = "symbolic"
+    """Who writes the lessons."""
     judge: str = "symbolic"
+    """Who grades a layer before its verdict."""
     control_share: Annotated[float, Field(ge=0, le=0.9)] = 0.25
     """Part of the candidates that the symbolic team makes, beside a team with language models: what
     such a team has to beat. Without language models it means nothing."""
     models: dict[str, ModelConfig] = Field(default_factory=dict)
     """By a name of your choice."""
     roles: dict[Role, SeatConfig] = Field(default_factory=dict)
+    """By role: `researcher`, `engineer`, `analyst`, `judge`."""
     lines: tuple[Line, ...] = ()
     """Rows of your own for the graph of families, as [[lines]]; see docs/guards.md."""
     on_alarm: Literal["report", "quarantine"] = "report"

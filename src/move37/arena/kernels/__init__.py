@@ -20,6 +20,7 @@ or a fixed one per head. Beside the memories:
 
     short_convolution   each channel with its last W - 1 inputs; helps every one of the above
     rms_norm, l2_norm, gated_rms_norm    over the last axis
+    step_bias    no function of time: a start for b in softplus(W x + b), when a layer is built
 
 Keys of the delta rules should have unit length (`l2_norm`). A product of several delta steps per
 token is `delta_rule` on a sequence in which each token takes several positions.
@@ -34,6 +35,7 @@ from move37.arena.kernels.convolution import short_convolution
 from move37.arena.kernels.delta_rule import delta_rule, gated_delta_rule
 from move37.arena.kernels.dispatch import has_fla, using_fla
 from move37.arena.kernels.dplr import dplr_delta_rule
+from move37.arena.kernels.initial import step_bias
 from move37.arena.kernels.linear_attention import linear_attention
 from move37.arena.kernels.norms import gated_rms_norm, l2_norm, rms_norm
 from move37.arena.kernels.scan import associative_scan
@@ -51,5 +53,6 @@ __all__ = [
     "rms_norm",
     "short_convolution",
     "state_space_dual",
+    "step_bias",
     "using_fla",
 ]

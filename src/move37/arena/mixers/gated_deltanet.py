@@ -16,13 +16,17 @@ so that all references but Mamba carry one state size; default initial weights.
 B batch, T time, H heads, K key dim, V value dim, W convolution width, D channels.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from move37.arena.kernels import gated_delta_rule, gated_rms_norm, l2_norm, short_convolution
+from move37.arena.kernels import (
+    gated_delta_rule,
+    gated_rms_norm,
+    l2_norm,
+    short_convolution,
+    step_bias,
+)
 
 CONVOLUTION_WIDTH = 4
 DECAY_RATES = (
@@ -47,7 +51,7 @@ class Mixer(nn.Module):
         self.beta = nn.Linear(d_model, n_heads, bias=False)
         self.step = nn.Linear(d_model, n_heads, bias=False)
         self.log_rate_H = nn.Parameter(torch.empty(n_heads).uniform_(*DECAY_RATES).log())
-        self.step_bias_H = nn.Parameter(_inverse_softplus(_log_uniform(n_heads, *TIME_STEPS)))
+        self.step_bias_H = nn.Parameter(step_bias(n_heads, *TIME_STEPS))
         self.gate = nn.Linear(d_model, d_model, bias=False)
         self.norm_weight = nn.Parameter(torch.ones(d_model // n_heads))
         self.out = nn.Linear(d_model, d_model, bias=False)
@@ -76,11 +80,3 @@ class Mixer(nn.Module):
 
     def _heads(self, x_BTD: Tensor) -> Tensor:
         return x_BTD.unflatten(-1, (self.n_heads, -1))
-
-
-def _log_uniform(size: int, low: float, high: float) -> Tensor:
-    return torch.empty(size).uniform_(math.log(low), math.log(high)).exp()
-
-
-def _inverse_softplus(y: Tensor) -> Tensor:
-    return y + torch.log(-torch.expm1(-y))

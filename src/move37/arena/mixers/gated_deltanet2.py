@@ -18,13 +18,17 @@ Simplified: default instead of Xavier (gain 2^-2.5) initial weights; the erase g
 B batch, T time, H heads, K key dim, V value dim, W convolution width, D channels.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from move37.arena.kernels import dplr_delta_rule, gated_rms_norm, l2_norm, short_convolution
+from move37.arena.kernels import (
+    dplr_delta_rule,
+    gated_rms_norm,
+    l2_norm,
+    short_convolution,
+    step_bias,
+)
 
 CONVOLUTION_WIDTH = 4
 DECAY_RATES = (1.0, 16.0)  # exp(A) at the start, uniform; the authors' code
@@ -48,7 +52,7 @@ class Mixer(nn.Module):
         self.step_down = nn.Linear(d_model, rank, bias=False)
         self.step_up = nn.Linear(rank, d_model, bias=False)
         self.log_rate_H = nn.Parameter(torch.empty(n_heads).uniform_(*DECAY_RATES).log())
-        self.step_bias_D = nn.Parameter(_inverse_softplus(_log_uniform(d_model, *TIME_STEPS)))
+        self.step_bias_D = nn.Parameter(step_bias(d_model, *TIME_STEPS))
         self.gate_down = nn.Linear(d_model, rank, bias=False)
         self.gate_up = nn.Linear(rank, d_model)
         self.norm_weight = nn.Parameter(torch.ones(d_model // n_heads))
@@ -88,11 +92,3 @@ class Mixer(nn.Module):
 
     def _heads(self, x_BTD: Tensor) -> Tensor:
         return x_BTD.unflatten(-1, (self.n_heads, -1))
-
-
-def _log_uniform(size: int, low: float, high: float) -> Tensor:
-    return torch.empty(size).uniform_(math.log(low), math.log(high)).exp()
-
-
-def _inverse_softplus(y: Tensor) -> Tensor:
-    return y + torch.log(-torch.expm1(-y))

@@ -15,13 +15,11 @@ twice D, so the state is twice that of the other references.
 B batch, T time, H heads, P head size, N state size, W convolution width, D channels.
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from move37.arena.kernels import rms_norm, short_convolution, state_space_dual
+from move37.arena.kernels import rms_norm, short_convolution, state_space_dual, step_bias
 
 EXPAND = 2  # inner width over D; Mamba's block has no feed-forward part of its own
 CONVOLUTION_WIDTH = 4
@@ -47,7 +45,7 @@ class Mixer(nn.Module):
         )
         self.convolution_bias = nn.Parameter(torch.empty(n_convolved).uniform_(-bound, bound))
         self.log_rate_H = nn.Parameter(torch.empty(n_heads).uniform_(*DECAY_RATES).log())
-        self.step_bias_H = nn.Parameter(_inverse_softplus(_log_uniform(n_heads, *TIME_STEPS)))
+        self.step_bias_H = nn.Parameter(step_bias(n_heads, *TIME_STEPS))
         self.skip_H = nn.Parameter(torch.ones(n_heads))
         self.norm_weight = nn.Parameter(torch.ones(d_inner))
         self.out = nn.Linear(d_inner, d_model, bias=False)
@@ -76,11 +74,3 @@ class Mixer(nn.Module):
         y_BTD = (y_BTHP + self.skip_H[:, None] * x_BTHP).flatten(-2)
         y_BTD = rms_norm(y_BTD * F.silu(gate_BTD), self.norm_weight)
         return self.out(y_BTD), {"memory": memory, "convolution": convolution}
-
-
-def _log_uniform(size: int, low: float, high: float) -> Tensor:
-    return torch.empty(size).uniform_(math.log(low), math.log(high)).exp()
-
-
-def _inverse_softplus(y: Tensor) -> Tensor:
-    return y + torch.log(-torch.expm1(-y))

@@ -28,7 +28,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from move37.arena.kernels import linear_attention, rms_norm
+from move37.arena.kernels import linear_attention, rms_norm, step_bias
 
 EXPAND = 2  # inner width over D; Mamba's block has no feed-forward part of its own
 MIN_DECAY_RATE = 1e-4  # floor under -A; the authors' code
@@ -48,7 +48,7 @@ class Mixer(nn.Module):
         self.n_planes = n_state // 4
         self.splits = [d_inner, d_inner, n_state, n_state, *[n_heads] * 3, self.n_planes]
         self.project = nn.Linear(d_model, sum(self.splits), bias=False)
-        self.step_bias_H = nn.Parameter(_inverse_softplus(_log_uniform(n_heads, *TIME_STEPS)))
+        self.step_bias_H = nn.Parameter(step_bias(n_heads, *TIME_STEPS))
         self.B_norm_weight = nn.Parameter(torch.ones(n_state))
         self.C_norm_weight = nn.Parameter(torch.ones(n_state))
         self.B_bias = nn.Parameter(torch.ones(n_heads * n_state))
@@ -138,11 +138,3 @@ def _rotate(x_BTHN: Tensor, theta_BTHR: Tensor) -> Tensor:
         [a_BTHR * cos_BTHR - b_BTHR * sin_BTHR, a_BTHR * sin_BTHR + b_BTHR * cos_BTHR], dim=-1
     )
     return torch.cat([rotated_BTHR2.flatten(-2), x_BTHN[..., n_rotated:]], dim=-1)
-
-
-def _log_uniform(size: int, low: float, high: float) -> Tensor:
-    return torch.empty(size).uniform_(math.log(low), math.log(high)).exp()
-
-
-def _inverse_softplus(y: Tensor) -> Tensor:
-    return y + torch.log(-torch.expm1(-y))
