@@ -150,8 +150,37 @@ def test_a_corrected_reply_is_taken(place):
 def test_the_same_paper_is_not_added_twice(place):
     """A4."""
     add(place, READING)
-    with pytest.raises(ConfigError, match="two-key-eraser already"):
+    with pytest.raises(ConfigError, match=r"two-key-eraser', in .*sliding-.* the draft of .*paper"):
         add(place, READING)
+
+
+def test_two_cards_of_one_id_are_not_taken_into_the_folder(place):
+    """A4: the folder would be closed to all verbs."""
+    add(place, READING)
+    drafted = next((place / "cards").iterdir())
+    _, front, card = drafted.read_text().split("+++\n")
+    drafted.unlink()
+    own = place / "mine.md"
+    own.write_text(f"+++\n{front}+++\n{card}\n{card}")
+    with pytest.raises(ConfigError, match=r"two-key-eraser', both in .*mine\.md"):
+        add_cards(own, place / "cards", campaign=None)
+    assert list((place / "cards").iterdir()) == []
+
+
+def test_a_model_that_gives_two_cards_one_id_is_asked_again(place):
+    """A3."""
+    twice = {**READING, "cards": [CARD, {**CARD, "claim": "Another thing holds, it says, too."}]}
+    with pytest.raises(ReplyError, match="one id"):
+        add(place, twice, twice)
+    assert add(place, twice, READING).exists()
+
+
+def test_a_papers_mark_of_unicode_is_no_part_of_a_card(place):
+    own = place / "mine.md"
+    own.write_text(add(place, READING).read_text(), encoding="utf-8-sig")
+    for file in (place / "cards").iterdir():
+        file.unlink()
+    assert add_cards(own, place / "cards", campaign=None).author == ""
 
 
 def test_a_paper_without_a_model_says_what_is_missing(place):

@@ -2,10 +2,13 @@
 
 D1  A layer that a relative judged is left out, and the manifest says by whom and why.
 D2  A [[lines]] row of the team file reaches the firewall: judging and training follow it.
+D3  A student that no row knows is refused, unless whoever asks says that it is a stranger.
+D4  No file leaves of which the ledger does not know.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,7 +137,12 @@ def test_a_row_of_the_team_file_decides(ledger, tmp_path, text, is_related):
     mine = team(tmp_path, text)
     assert may_not_judge(mine)(MISTRAL, OURS) is is_related
     exported = export_dataset(
-        ledger, mine, shipped_families(), student=OURS, folder=tmp_path / "out"
+        ledger,
+        mine,
+        shipped_families(),
+        student=OURS,
+        folder=tmp_path / "out",
+        unknown_student=not is_related,
     )
     assert (sum(exported.rows.values()) == 0) is is_related
     reasons = {e.reason for e in ledger.events([EdgeDecided]) if not e.allowed}
@@ -146,3 +154,59 @@ def test_a_row_that_descends_from_nobody_known_is_refused_by_name(tmp_path):
     mine = team(tmp_path, TEAM + ROW.replace('"mistral"', '"atlantis"'))
     with pytest.raises(ConfigError, match="atlantis"):
         may_not_judge(mine)
+
+
+@pytest.mark.parametrize(
+    ("student", "words"),
+    [
+        ("foo", "provider:model"),
+        ("a:b", "--families FILE"),
+        ("openai-compatible:qwne2.5-7b", "begins with 'qwen2.5'"),
+        ("openai-compatible:mystral-7b", "begins with 'mistral'"),
+        ("human", "--unknown-student"),
+        ("", "--unknown-student"),
+    ],
+)
+def test_a_student_that_no_row_knows_is_refused(ledger, tmp_path, student, words):
+    """D3: one slip would let everything out."""
+    with pytest.raises(ConfigError, match=words):
+        export_dataset(
+            ledger, TeamConfig(), shipped_families(), student=student, folder=tmp_path / "out"
+        )
+    assert not (tmp_path / "out").exists()
+    assert list(ledger.events([DatasetExported])) == []
+
+
+@pytest.mark.parametrize(
+    ("student", "family"), [("openai-compatible:mystery", None), (STUDENT, "qwen2.5")]
+)
+def test_the_manifest_says_of_which_family_the_student_is(ledger, tmp_path, student, family):
+    """D3: what was said of a stranger does not make one of a relative."""
+    export_dataset(
+        ledger,
+        TeamConfig(),
+        shipped_families(),
+        student=student,
+        folder=tmp_path,
+        unknown_student=True,
+    )
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["student_family"] == family
+    assert manifest["unknown_student"] is (family is None)
+    assert bool(manifest["refused"]) is (family is not None)
+
+
+@pytest.mark.parametrize("broken", ["instruction.jsonl", "manifest.json"])
+def test_an_export_that_is_cut_short_is_in_the_ledger_and_can_be_done_again(
+    ledger, tmp_path, broken
+):
+    """D4: the disk fails at the first file, and at the last."""
+    (tmp_path / broken).symlink_to(tmp_path / "no such folder" / broken)
+    with pytest.raises(ConfigError, match="cannot be written"):
+        export_dataset(ledger, TeamConfig(), shipped_families(), student=STUDENT, folder=tmp_path)
+    assert len(list(ledger.events([DatasetExported]))) == 1
+    assert {e.kind for e in ledger.events([EdgeDecided])} >= {"fine-tuning", "distillation"}
+    (tmp_path / broken).unlink()
+    export_dataset(ledger, TeamConfig(), shipped_families(), student=STUDENT, folder=tmp_path)
+    digest = hashlib.sha256((tmp_path / "manifest.json").read_bytes()).hexdigest()
+    assert list(ledger.events([DatasetExported]))[-1].manifest == digest

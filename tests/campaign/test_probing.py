@@ -338,6 +338,7 @@ def test_options_that_mean_nothing_are_refused_in_words(tmp_path):
         ({"n": 0}, "n_items"),
         ({"dollars": -1.0}, "above zero"),
         ({"model": "scripted:fallin"}, "did you mean 'falling'"),
+        ({"model": "nope"}, "no provider 'nope'.* openai-compatible, scripted:cliff"),
     ):
         with pytest.raises(ConfigError, match=words):
             probe_model(replace(ASKED, into=tmp_path, **changes), as_json=True)

@@ -85,8 +85,32 @@ def test_own_cards_stand_beside_those_that_ship(tmp_path):
 
 def test_an_own_card_may_not_take_a_shipped_id(tmp_path):
     (tmp_path / "mine.md").write_text(GOOD.replace("my-card", "delta-rule-write"))
-    with pytest.raises(ConfigError, match="taken"):
+    with pytest.raises(
+        ConfigError, match=r"'delta-rule-write', in delta.* of move37 and in .*mine"
+    ):
         all_cards(tmp_path)
+
+
+def test_two_own_cards_of_one_id_are_refused_with_their_files(tmp_path):
+    (tmp_path / "first.md").write_text(GOOD)
+    (tmp_path / "second.md").write_text(GOOD)
+    with pytest.raises(ConfigError, match=r"'my-card', in .*first\.md and in .*second\.md"):
+        all_cards(tmp_path)
+
+
+def test_a_file_that_an_editor_has_marked_as_unicode_is_read(tmp_path):
+    (tmp_path / "mine.md").write_text(GOOD, encoding="utf-8-sig")
+    ((where, card),) = read_folder(tmp_path)
+    assert (where, card.id) == (str(tmp_path / "mine.md"), "my-card")
+    assert read_paper(tmp_path / "mine.md").startswith("+++")
+
+
+def test_a_formula_survives_being_written_and_read():
+    formula = "S_t = a**b * S_{t-1} + k**2; **When.** ** and ***, __x__ and `q`"
+    (card,) = read_markdown(GOOD, where="x")
+    written = card.model_copy(update={"mechanism": formula})
+    (again,) = read_markdown(write_markdown([written]), where="x")
+    assert again == written
 
 
 def test_a_draft_is_no_card_for_a_campaign():

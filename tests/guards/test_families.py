@@ -47,6 +47,19 @@ def related(first: str, second: str, *, judging: bool = False) -> bool:
         ("google:gemini-3-pro", "openai-compatible:google/gemma-3-27b"),
         ("openai-compatible:QwQ-32B", "openai-compatible:qwen2.5-32b"),
         ("openai-compatible:mystery", "openai-compatible:enigma"),
+        ("openai-compatible:qwen2.5:7b", "Qwen/Qwen2.5-7B-Instruct"),
+        ("openai-compatible:hf.co/bartowski/Qwen2.5-7B-Instruct-GGUF:Q4_K_M", "qwen2.5:7b"),
+        ("openai-compatible:127.0.0.1:5000/ours/qwen2.5:7b", "qwen2.5:7b"),
+        ("ollama:qwen2.5-coder:7b-q8", "openai-compatible:QwQ:latest"),
+        ("openai-compatible:deepseek-r1:7b", "openai-compatible:deepseek-v3:671b"),
+        ("openai-compatible:deepseek-r1:7b", "openai-compatible:qwen2.5:7b"),
+        ("openai-compatible:deepseek-r1:70b", "openai-compatible:llama3.3:70b"),
+        ("openai-compatible:deepseek-r1:8b", "openai-compatible:llama3.1:8b"),
+        ("openai-compatible:deepseek-r1:8b", "openai-compatible:qwen3:8b"),
+        ("openai-compatible:deepseek-ai/DeepSeek-R1-0528-Qwen3-8B", "openai-compatible:qwen3:8b"),
+        ("openai:ft:gpt-4o-2024-08-06:acme::id", "openai-compatible:gpt-4.1"),
+        ("openai-compatible:ft:gpt-4o-2024-08-06:acme::id", "openai:gpt-4o-mini"),
+        ("openai-compatible:anthropic/claude-sonnet-5:beta", "anthropic:claude-opus-5"),
     ],
 )
 def test_relatives_are_found_both_ways(first, second):
@@ -60,6 +73,9 @@ def test_relatives_are_found_both_ways(first, second):
     [
         ("anthropic:claude-sonnet-5", "openai:gpt-5.4"),
         ("openai-compatible:qwen2.5-7b", "openai-compatible:deepseek-r1"),
+        ("openai-compatible:qwen2.5:7b", "openai-compatible:deepseek-r1:671b"),
+        ("openai-compatible:qwen2.5:7b", "openai-compatible:llama3.1:8b"),
+        ("openai:ft:gpt-4o-2024-08-06:acme::id", "openai-compatible:qwen2.5:7b"),
         ("openai-compatible:llama-3.1-8b", "google:gemini-3-pro"),
         ("symbolic", "openai:gpt-5.4"),
         ("human", "human"),
@@ -68,6 +84,41 @@ def test_relatives_are_found_both_ways(first, second):
 def test_strangers_are_not_related(first, second):
     """F1."""
     assert not related(first, second, judging=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("openai-compatible:qwen2.5:7b", "qwen2.5"),
+        ("deepseek-r1:7b", "deepseek-r1-distill-qwen"),
+        ("deepseek-r1:671b", "deepseek-r1"),
+        ("openai:ft:gpt-4.1-mini-2025-04-14:claude:x:id", "gpt-4.1-mini"),
+        ("GPT-4.1", "openai-4o"),
+    ],
+)
+def test_a_model_is_found_by_the_nearest_row_of_its_name(model, line):
+    """F1: the first part of a name that a row knows, and the longest pattern."""
+    assert shipped_families().line_of(model).name == line
+
+
+def test_what_no_row_knows_keeps_its_whole_name_and_its_vendor():
+    """F2."""
+    line = shipped_families().line_of("openai:ft:davinci-002:acme::id")
+    assert (line.name, line.vendor) == ("openai:ft:davinci-002:acme::id", "openai")
+    assert shipped_families().line_of("openai-compatible:mystery:7b").vendor == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("model", "near"),
+    [
+        ("openai-compatible:qwne3-8b", "qwen3"),
+        ("claud-x", "claude"),
+        ("foo", ""),
+        ("a:b", ""),
+    ],
+)
+def test_a_misspelt_name_is_near_a_row(model, near):
+    assert shipped_families().near(model) == near
 
 
 def test_judging_is_stricter_than_training():
@@ -154,6 +205,18 @@ def test_relatedness_is_symmetric_over_the_whole_graph():
                 graph.relation(a, b, judging=judging).related
                 == graph.relation(b, a, judging=judging).related
             )
+
+
+def test_a_users_row_is_found_whatever_its_letters_and_tags(tmp_path: Path):
+    """F4."""
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        '[[line]]\nname = "Ours"\nmatch = ["Ours-7B"]\nvendor = "us"\n'
+        'evidence = "declared"\nsource = "we made it"\ndate = "2026-11-01"\n'
+    )
+    mine = families_with(file)
+    for name in ("openai-compatible:us/ours-7b:q4", "Ours-7B", "ours"):
+        assert mine.line_of(name).name == "Ours"
 
 
 def test_a_users_row_makes_strangers_relatives(tmp_path: Path):

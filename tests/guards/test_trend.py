@@ -21,7 +21,7 @@ from move37.guards.trend import (
     shape_p,
     trend_p,
 )
-from move37.guards.watching import ALARM, Evidence, Outcome, Watch, first_alarms
+from move37.guards.watching import ALARM, BETS, Evidence, Outcome, Watch, first_alarms
 
 
 def share_found(curve: str, *, n_items: int, n_sweeps: int = 800) -> float:
@@ -79,6 +79,20 @@ def test_a_fall_from_ninety_to_seventy_rings_within_fifty_steps_as_a_rule():
     """T3: median 38."""
     pairs = answers((0.9, 0.7), 300, rng=np.random.default_rng(11), n_sweeps=1000).astype(bool)
     assert 30 <= np.median(first_alarms(pairs[:, :, 0], pairs[:, :, 1])) <= 46
+
+
+def test_evidence_of_a_long_campaign_is_a_number():
+    """T3: thousands of pairs, all one way, the other way, and evenly."""
+    most = Evidence(5000, 1300, 0).value
+    assert np.isfinite(most)
+    assert most > 1e300
+    assert Evidence(5000, 0, 5000).value == 0.0
+    assert Evidence(5000, 1300, 1300).value < 1.0
+    assert Evidence(5000, 5000, 0).rings(n_streams=8)
+    assert Evidence(9, 6, 1).value == pytest.approx(
+        sum((1 + b) ** 6 * (1 - b) for b in BETS) / len(BETS)
+    )
+    assert first_alarms(np.ones((1, 3000), bool), np.zeros((1, 3000), bool)).tolist() == [6]
 
 
 def test_the_slow_and_the_fast_watch_agree():

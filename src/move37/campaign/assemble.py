@@ -25,6 +25,7 @@ from move37.campaign.sharing import close_dead_sessions
 from move37.campaign.stopping import Stopwatch, used_before, used_together
 from move37.campaign.team import make_team, open_desk
 from move37.campaign.workshop import CAMPAIGN, Past, Workshop
+from move37.cognition.dense import embedder_named
 from move37.cognition.library import Library
 from move37.cognition.shelf import all_cards, reviewed
 from move37.core.candidate import Candidate, Idea, check_source
@@ -103,7 +104,7 @@ def open_workshop(
             return stored.get(Path(name).stem) or find_candidate(name)
 
         artefacts = Artefacts(folder.path / "artefacts")
-        watch = Stopwatch(config.budget, used_seconds=_used(ledger))
+        watch = _clock(config, ledger)
         desk = open_desk(config, ledger, artefacts, watch, make_model=make_model, tape=tape)
         workshop = Workshop(
             config=config,
@@ -114,7 +115,7 @@ def open_workshop(
             team=make_team(config.team, desk),
             desk=desk,
             past=past,
-            library=Library(reviewed(all_cards(_cards_folder(config)))),
+            library=_open_library(config),
             watch=watch,
             roots=tuple(member(name) for name in config.roots),
             baseline=member(config.baseline),
@@ -139,6 +140,14 @@ def _join(ledger: Ledger, folder: RunFolder, lease_seconds: float) -> str:
     close_dead_sessions(ledger, leases)
     leases.claim(f"driver {leases.driver}")
     return leases.driver
+
+
+def _clock(config: CampaignConfig, ledger: Ledger) -> Stopwatch:
+    """Return the campaign's clock, which also ends the waiting for another driver."""
+    watch = Stopwatch(config.budget, used_seconds=_used(ledger))
+    if ledger.leases is not None:
+        ledger.leases.is_stopped = lambda: watch.is_stopped
+    return watch
 
 
 def _used(ledger: Ledger) -> float:
@@ -229,6 +238,8 @@ def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None
     make_team(config.team)
     rule_by_name(config.search.selection)
     composite_by_name(config.evidence.fitness)
+    if config.search.embedder is not None:
+        embedder_named(config.search.embedder)
     for task in (*preset.tasks, *preset.held_back, *preset.verification.exam):
         make_task(task.name, **task.options)
     if preset.training.fla and importlib.machinery.PathFinder.find_spec("fla") is None:
@@ -341,10 +352,10 @@ def _processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def _cards_folder(config: CampaignConfig) -> Path | None:
-    if not config.search.cards_folder:
-        return None
-    folder = Path(config.search.cards_folder)
-    if not folder.is_dir():
+def _open_library(config: CampaignConfig) -> Library:
+    search = config.search
+    folder = Path(search.cards_folder) if search.cards_folder else None
+    if folder is not None and not folder.is_dir():
         raise ConfigError(f"search.cards_folder: there is no folder {folder}")
-    return folder
+    embedder = embedder_named(search.embedder) if search.embedder is not None else None
+    return Library(reviewed(all_cards(folder)), embedder=embedder)

@@ -17,7 +17,14 @@ from move37.campaign.lookup import find_entry
 from move37.campaign.tables import effect_words, escape_markup, probe_table
 from move37.core.claims import Effect
 from move37.core.errors import ConfigError
-from move37.insights.card import Card, OriginRow, Relative, card_page, cost_lines
+from move37.insights.card import (
+    Card,
+    OriginRow,
+    Relative,
+    card_page,
+    cost_lines,
+    verdict_lines,
+)
 from move37.insights.flow import standalone
 from move37.memory.ledger import Ledger
 
@@ -28,13 +35,20 @@ LARGE = 4
 """Events at the start and end of a long list."""
 
 
-def show_source(ledger: Ledger, prefix: str) -> None:
-    """Print only the source.
+def show_source(ledger: Ledger, prefix: str, *, as_json: bool = False) -> None:
+    """Print only the source; as JSON with id and name.
 
     Raises:
         UnknownName: no candidate, or several, begin with `prefix`.
     """
-    sys.stdout.write(find_entry(ledger.state(), prefix).candidate.source)
+    entry = find_entry(ledger.state(), prefix)
+    candidate = entry.candidate
+    if as_json:
+        plain = {"id": entry.id, "name": candidate.idea.name, "source": candidate.source}
+        json.dump(plain, sys.stdout, indent=2, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
+    sys.stdout.write(candidate.source)
 
 
 def show_card(
@@ -98,16 +112,15 @@ def _print_head(console: Console, card: Card) -> None:
     console.print(f"[bold]{card.id}[/] {escape_markup(card.name)}   ({card.role})")
     by = f"{card.author} {card.operator}".strip()
     _say(console, "by", by)
-    if card.verdict:
-        needed = ""
-        if card.verdict.e_value is not None:
-            needed = f"; e-value {card.verdict.e_value:.3g}"
-            needed += f", needed {1 / card.verdict.level:.3g}" if card.verdict.level else ""
-        _say(console, "verdict", f"{card.verdict.kind}: {card.verdict.reason}{needed}")
-    elif card.published:
-        _say(console, "verdict", "none: it was imported, nothing of it was measured here")
-    else:
-        _say(console, "verdict", "none yet")
+    for label, words in verdict_lines(card):
+        _say(console, label, words)
+    if not card.verdict:
+        why = (
+            "none: it was imported, nothing of it was measured here"
+            if card.published
+            else "none yet"
+        )
+        _say(console, "verdict", why)
     _say(console, "motivation", card.motivation)
 
 

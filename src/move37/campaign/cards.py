@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from move37.campaign.settings import load_campaign
-from move37.cognition.cards import Card
+from move37.cognition.cards import Card, unique
 from move37.cognition.handwritten import FRONT, read_file, read_markdown, write_markdown
 from move37.cognition.paper import read_paper
-from move37.cognition.shelf import all_cards, faults
+from move37.cognition.shelf import all_cards, all_places, faults
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, ReplyError
 from move37.core.team import Allowance, Role
@@ -66,11 +66,12 @@ def add_cards(
     text = read_paper(file)
     if FRONT.match(text.replace("\r\n", "\n")):
         cards, author = read_file(file), ""
-        name = file.stem
+        name, where = file.stem, str(file)
     else:
         reading, author = _draft(text, campaign, make_model)
         cards = _cards_of(reading)
-        name = _slug(reading.title)
+        name, where = _slug(reading.title), f"the draft of {file}"
+    unique([*all_places(folder), *((where, card) for card in cards)])
     return Added(file=_keep(cards, folder, name), cards=cards, author=author)
 
 
@@ -112,9 +113,6 @@ def _cards_of(reading: Reading) -> tuple[Card, ...]:
 
 
 def _keep(cards: Sequence[Card], folder: Path, name: str) -> Path:
-    taken = {card.id for card in all_cards(folder)}
-    if doubled := sorted(card.id for card in cards if card.id in taken):
-        raise ConfigError(f"there are cards called {', '.join(doubled)} already; rename or remove")
     file = folder / f"{name}.md"
     if file.exists():
         raise ConfigError(f"{file} exists; remove or rename it first")

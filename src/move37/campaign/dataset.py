@@ -4,7 +4,8 @@ Three forms: instruction (an idea, the layer that was written for it), preferenc
 from one parent, the one with the better measured effect), distillation (motivation and mechanism,
 as the author's own words). Preferences come from measured effects. A row is left out if an author
 in the ancestry of its layers, or a judge of them, is related to the student or quarantined. Every
-refusal is counted in the manifest, with its reason; the ledger holds each decision and the export.
+refusal is counted in the manifest, with its reason; the ledger holds each decision and the export,
+written there before the files: a kill may leave an export without files, never files without it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import hashlib
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,60 +48,112 @@ class Exported:
     refused: dict[str, int]
     """Rows left out, by reason."""
     student: str
+    family: str | None
+    """The student's, in the graph; None: no row knows it, and whoever asked said so."""
     head: str
     """Of the ledger."""
 
 
 def export_dataset(
-    ledger: Ledger, team: TeamConfig, families: Families, *, student: str, folder: Path
+    ledger: Ledger,
+    team: TeamConfig,
+    families: Families,
+    *,
+    student: str,
+    folder: Path,
+    unknown_student: bool = False,
 ) -> Exported:
-    """Write instruction.jsonl, preference.jsonl, distillation.jsonl and manifest.json.
+    """Write instruction.jsonl, preference.jsonl, distillation.jsonl and, last, manifest.json.
+
+    Args:
+        ledger: of the campaign.
+        team: of the campaign; its own rows count.
+        families: the graph.
+        student: the model that will be trained, `provider:model`.
+        folder: to write to; made if it is not there.
+        unknown_student: whoever asks says that a student that no row of the graph knows has no
+            relatives here.
 
     Raises:
-        ConfigError: the folder cannot be written, or holds a dataset already.
+        ConfigError: no row knows the student; the folder cannot be written, or holds a dataset.
     """
     roster = Roster(team, families, quarantined=quarantines(ledger))
+    family = _family_of(student, roster, unknown_student=unknown_student)
     state = ledger.state()
     decided = dict[Edge, Decision]()
-    written, by_family, refused = Counter[str](), Counter[str](), Counter[str]()
+    by_family, refused = Counter[str](), Counter[str]()
+    lines: dict[str, list[str]] = {form: [] for form in FORMS}
+    for form, kind in FORMS.items():
+        for row, hands in _rows(state, form):
+            denied = _denied(hands, student, kind, roster, decided)
+            if denied is not None:
+                refused[f"{form}: {denied.edge.producer}: {denied.reason}"] += 1
+                continue
+            whole = {**row, "provenance": sorted(hands)}
+            lines[form].append(json.dumps(whole, ensure_ascii=False) + "\n")
+            by_family.update({roster.line(hand).name for hand in hands})
+    exported = Exported(
+        rows={form: len(rows) for form, rows in lines.items()},
+        by_family=dict(by_family),
+        refused=dict(refused),
+        student=student,
+        family=family,
+        head=ledger.head()[1],
+    )
+    files = {f"{form}.jsonl": "".join(rows) for form, rows in lines.items()}
+    files["manifest.json"] = _manifest(exported)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / "manifest.json").exists():
             raise ConfigError(f"{folder} holds a dataset already; give another --out")
-        for form, kind in FORMS.items():
-            lines = list[str]()
-            for row, hands in _rows(state, form):
-                denied = _denied(hands, student, kind, roster, decided)
-                if denied is not None:
-                    refused[f"{form}: {denied.edge.producer}: {denied.reason}"] += 1
-                    continue
-                lines.append(json.dumps({**row, "provenance": sorted(hands)}, ensure_ascii=False))
-                written[form] += 1
-                by_family.update({roster.line(hand).name for hand in hands})
-            (folder / f"{form}.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        exported = Exported(
-            rows={form: written[form] for form in FORMS},
-            by_family=dict(by_family),
-            refused=dict(refused),
-            student=student,
-            head=ledger.head()[1],
-        )
-        manifest = _write_manifest(exported, folder)
+        _record(ledger, exported, decided.values(), files["manifest.json"])
+        for name, text in files.items():
+            (folder / name).write_text(text, "utf-8")
     except OSError as error:
         raise ConfigError(f"{folder} cannot be written: {error}") from error
-    record_training(ledger, decided.values())
-    ledger.append(
-        DatasetExported(
-            student=student, rows=exported.rows, refused=exported.refused, manifest=manifest
-        )
-    )
     return exported
 
 
-def _write_manifest(exported: Exported, folder: Path) -> str:
-    """Write the manifest; return its SHA-256."""
+def _family_of(student: str, roster: Roster, *, unknown_student: bool) -> str | None:
+    """Return the student's line of the graph; None if none is known, and that was said.
+
+    Raises:
+        ConfigError: no row knows the student, and nobody said that it has no relatives.
+    """
+    line = roster.line(student)
+    if line.name in roster.families.lines:
+        return line.name
+    if unknown_student:
+        return None
+    near = roster.families.near(student)
+    hint = f"Did you mean a name that begins with {near!r}? " if near else ""
+    raise ConfigError(
+        f"no row of the graph of families knows the student {student!r}, so nothing says whose "
+        f"work it may not learn from. {hint}Name it as provider:model, such as "
+        "openai-compatible:qwen2.5-7b, or say what it descends from in a file of [[line]] rows "
+        "(--families FILE), or say --unknown-student if it has no relatives in this run"
+    )
+
+
+def _record(
+    ledger: Ledger, exported: Exported, decisions: Iterable[Decision], manifest: str
+) -> None:
+    record_training(ledger, decisions)
+    ledger.append(
+        DatasetExported(
+            student=exported.student,
+            rows=exported.rows,
+            refused=exported.refused,
+            manifest=hashlib.sha256(manifest.encode()).hexdigest(),
+        )
+    )
+
+
+def _manifest(exported: Exported) -> str:
     manifest = {
         "student": exported.student,
+        "student_family": exported.family,
+        "unknown_student": exported.family is None,
         "ledger_head": exported.head,
         "rows": exported.rows,
         "rows_by_family": exported.by_family,
@@ -113,9 +166,7 @@ def _write_manifest(exported: Exported, folder: Path) -> str:
             "prove that there are none."
         ),
     }
-    text = json.dumps(manifest, indent=2) + "\n"
-    (folder / "manifest.json").write_text(text, "utf-8")
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json.dumps(manifest, indent=2) + "\n"
 
 
 def _denied(

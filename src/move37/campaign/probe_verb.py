@@ -13,10 +13,16 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from move37.campaign.guarding import read_team
-from move37.campaign.probe_solvers import is_scripted, scripted_model, solver_for
+from move37.campaign.probe_solvers import (
+    PREFIX,
+    SOLVERS,
+    is_scripted,
+    scripted_model,
+    solver_for,
+)
 from move37.campaign.probe_tables import plot_finding, print_finding
 from move37.campaign.probing import Ending, Repairs, Sheet, open_desk, run_sweep
-from move37.campaign.team_file import load_team
+from move37.campaign.team_file import DEFAULT_MODELS, load_team
 from move37.core.errors import ConfigError, UnknownName
 from move37.core.team import EFFORTS, Allowance, Effort, ModelConfig, Role, SeatConfig, TeamConfig
 from move37.guards.probes import ROLES
@@ -136,7 +142,12 @@ def _find_model(asked: Asked) -> tuple[str, ModelConfig, SeatConfig]:
     if is_scripted(asked.model):
         return "scripted", scripted_model(asked.model), SeatConfig()
     if asked.team is None:
-        team = load_team(asked.model)
+        try:
+            team = load_team(asked.model)
+        except UnknownName:
+            solvers = (f"{PREFIX}{name}" for name in SOLVERS)
+            known = (*DEFAULT_MODELS, "openai-compatible", *solvers)
+            raise UnknownName.of("provider", asked.model, known) from None
         (name, model), *others = team.models.items()
         if others:
             raise ConfigError(f"one model is probed at a time, got {asked.model!r}")

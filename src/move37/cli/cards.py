@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 cards_app = typer.Typer(no_args_is_help=True, help="Look up and add knowledge from papers.")
 app.add_typer(cards_app, name="cards")
 
-Folder = Annotated[Path, typer.Option("--folder", help="Your own cards: a folder of Markdown.")]
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--folder", help="Your own cards: a folder of Markdown. [default: cards, if it is there]"
+    ),
+]
 OWN = Path("cards")
 
 
@@ -25,20 +30,25 @@ OWN = Path("cards")
 def search(
     weakness: Annotated[str, typer.Argument(help="What is weak, in your words.")],
     limit: Annotated[int, typer.Option(min=1, max=50, help="How many.")] = 5,
-    folder: Folder = OWN,
+    folder: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the cards that would help with a weakness, best first.
 
-    Example: move37 cards search "the layer answers with the old value of a key"
+    Example: move37 cards search "values written earlier under the same key come back"
     """
     from move37.cognition.library import Library
     from move37.cognition.shelf import all_cards
+    from move37.core.errors import ConfigError
 
-    hits = Library(all_cards(folder)).search(weakness, limit=limit)
+    if not weakness.strip():
+        raise ConfigError('nothing was asked; say what is weak, such as "it forgets too slowly"')
+    hits = Library(all_cards(_own(folder))).search(weakness, limit=limit)
     if as_json:
         _print_json([{**_record(h.card), "relevance": round(h.relevance, 4)} for h in hits])
         return
+    if not hits:
+        _print("no card has any of these words; say it in others, or see: move37 cards list")
     for hit in hits:
         _print(f"{hit.card.id}  ({hit.relevance:.2f}){_draft_mark(hit.card)}")
         _print(f"    {hit.card.claim}")
@@ -48,7 +58,7 @@ def search(
 @cards_app.command("list")
 def list_(
     theme: Annotated[str | None, typer.Option(help="Only this theme.")] = None,
-    folder: Folder = OWN,
+    folder: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """List all cards by theme.
@@ -58,7 +68,7 @@ def list_(
     from move37.cognition.shelf import all_cards
     from move37.core.errors import UnknownName
 
-    cards = all_cards(folder)
+    cards = all_cards(_own(folder))
     themes = sorted({card.theme for card in cards})
     if theme is not None and theme not in themes:
         raise UnknownName.of("theme", theme, themes)
@@ -75,7 +85,7 @@ def list_(
 @cards_app.command()
 def show(
     card: Annotated[str, typer.Argument(help="Id of a card.")],
-    folder: Folder = OWN,
+    folder: Folder = None,
     as_json: AsJson = False,
 ) -> None:
     """Show one card: claim, mechanism, when and how to use it, pitfalls, cost, source.
@@ -85,7 +95,7 @@ def show(
     from move37.cognition.library import Library
     from move37.cognition.shelf import all_cards
 
-    found = Library(all_cards(folder)).get(card)
+    found = Library(all_cards(_own(folder))).get(card)
     if as_json:
         _print_json(_record(found))
         return
@@ -100,7 +110,7 @@ def show(
 
 
 @cards_app.command()
-def lint(folder: Folder = OWN) -> None:
+def lint(folder: Folder = None) -> None:
     """Examine all cards: form, sources, edits that exist, texts that stand twice, drafts.
 
     Exit code 0: nothing to say; 1: something is wrong; 2: a file cannot be read.
@@ -109,7 +119,7 @@ def lint(folder: Folder = OWN) -> None:
     """
     from move37.campaign.cards import lint_cards
 
-    n_cards, found = lint_cards(folder)
+    n_cards, found = lint_cards(_own(folder))
     for fault in found:
         _print(fault)
     _print(f"{n_cards} cards, {len(found)} remarks")
@@ -122,7 +132,9 @@ def add(
     campaign: Annotated[
         Path | None, typer.Option(help="Campaign file with [team.models]; for papers.")
     ] = None,
-    folder: Folder = OWN,
+    folder: Annotated[
+        Path, typer.Option("--folder", help="Where they go; made if it is not there.")
+    ] = OWN,
 ) -> None:
     """Add your own cards, or have a language model draft cards from a paper.
 
@@ -137,6 +149,19 @@ def add(
     _print(f"{added.file}: {ids}")
     if added.author:
         _print(f"drafted by {added.author}: read and correct them, then set reviewed = true")
+
+
+def _own(folder: Path | None) -> Path:
+    """Return the folder of the user's own cards; the usual one need not be there.
+
+    Raises:
+        ConfigError: a folder was given that is not there.
+    """
+    from move37.core.errors import ConfigError
+
+    if folder is not None and not folder.is_dir():
+        raise ConfigError(f"--folder: there is no folder {folder}; `move37 cards add` makes one")
+    return folder or OWN
 
 
 def _record(card: Card) -> dict[str, Any]:

@@ -18,6 +18,13 @@ def dataset(
     families: Annotated[
         Path | None, typer.Option(help="TOML with [[line]] rows of your own.")
     ] = None,
+    unknown_student: Annotated[
+        bool,
+        typer.Option(
+            "--unknown-student",
+            help="No row of the graph knows the student, and it has no relatives in the run.",
+        ),
+    ] = False,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
@@ -36,7 +43,14 @@ def dataset(
     graph = families_with(families)
     with open_ledger(name, runs) as ledger:
         team = stored_config(ledger).team
-        exported = export_dataset(ledger, team, graph, student=student, folder=out)
+        exported = export_dataset(
+            ledger,
+            team,
+            graph,
+            student=student,
+            folder=out,
+            unknown_student=unknown_student,
+        )
     if as_json:
         typer.echo(json.dumps(asdict(exported)))
         return

@@ -132,28 +132,41 @@ def shipped_cards() -> tuple[Card, ...]:
     Raises:
         ConfigError: a file is malformed, or two cards share an id.
     """
-    return unique(
-        card
-        for theme, file in _files()
-        for card in read_cards(file.read_text("utf-8"), where=f"{theme}/{file.name}", theme=theme)
-    )
+    return unique(shipped_places())
 
 
-def unique(cards: Iterable[Card]) -> tuple[Card, ...]:
-    """Return cards sorted by id.
+def shipped_places() -> Iterator[tuple[str, Card]]:
+    """Yield the cards that ship with move37, each with its file.
 
     Raises:
-        ConfigError: two cards share an id.
+        ConfigError: a file is malformed.
     """
-    found: dict[str, Card] = {}
-    for card in cards:
+    for theme, file in _files():
+        where = f"{theme}/{file.name}"
+        for card in read_cards(file.read_text("utf-8"), where=where, theme=theme):
+            yield f"{where} of move37", card
+
+
+def unique(placed: Iterable[tuple[str, Card]]) -> tuple[Card, ...]:
+    """Return cards sorted by id.
+
+    Args:
+        placed: where each card stands, and the card.
+
+    Raises:
+        ConfigError: two cards share an id; says where they stand.
+    """
+    found: dict[str, tuple[str, Card]] = {}
+    for where, card in placed:
         if card.id in found:
-            other = found[card.id].title
+            first = found[card.id][0]
+            places = f"both in {where}" if first == where else f"in {first} and in {where}"
             raise ConfigError(
-                f"card id {card.id!r} is taken: of {card.title!r} and of {other!r}; ids are unique"
+                f"two cards are called {card.id!r}, {places}; ids are unique: rename one, "
+                "or remove it"
             )
-        found[card.id] = card
-    return tuple(found[id_] for id_ in sorted(found))
+        found[card.id] = where, card
+    return tuple(found[id_][1] for id_ in sorted(found))
 
 
 def _files() -> Iterator[tuple[str, Traversable]]:

@@ -1,8 +1,9 @@
 """Texts as vectors, so that what means the same is near although it shares no word.
 
-`Embedder` is the plug-in: anything that turns texts into unit vectors, named in a configuration as
-`module:factory`. Two need nothing installed and no network: `LatentSemantic`, fitted on the cards
-themselves, and `HashedNgrams`, which needs no fitting and so serves texts that arrive one by one.
+`Embedder` is the plug-in: anything that turns texts into unit vectors. A campaign names one as
+`search.embedder = "module:factory"`, and its cards are searched with it. Two need nothing installed
+and no network: `LatentSemantic`, fitted on the cards themselves, and `HashedNgrams`, which needs no
+fitting and so serves texts that arrive one by one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +30,17 @@ Vectors = NDArray[np.float32]
 MOST_NEAR = 100
 """Neighbours that may be asked of short forms; for more, every row is compared."""
 MAX_CHARACTERS = 20_000
+FACTORY_ERRORS = (
+    ImportError,
+    SyntaxError,
+    AttributeError,
+    LookupError,
+    ValueError,
+    TypeError,
+    OSError,
+    RuntimeError,
+)
+"""How somebody's embedder fails: not there, wants arguments, finds no file or no device."""
 STOPWORDS = frozenset(
     re.findall(
         r"\w+",
@@ -205,6 +217,7 @@ class VectorIndex:
             self._rows = np.concatenate([self._rows, more])
 
 
+@cache  # it may be a large model: a process loads it once
 def embedder_named(name: str) -> Embedder:
     """Return the embedder that `module:factory` gives when called without arguments.
 
@@ -214,13 +227,20 @@ def embedder_named(name: str) -> Embedder:
     module_name, _, factory_name = name.partition(":")
     try:
         made = getattr(importlib.import_module(module_name), factory_name)()
-    except (ImportError, AttributeError, ValueError) as error:
+        tried = made.embed(["one text", "another"])
+        is_array = isinstance(tried, np.ndarray) and bool(np.isfinite(tried).all())
+        found, wanted = np.shape(tried), (2, made.n_dimensions)
+    except FACTORY_ERRORS as error:
         raise ConfigError(
-            f"embedder {name!r} cannot be loaded ({error}); give module:factory, "
-            "such as move37.cognition.dense:HashedNgrams"
+            f"embedder {name!r} cannot be used ({type(error).__name__}: {error}); give "
+            "module:factory, such as move37.cognition.dense:HashedNgrams: a module that is "
+            "installed or on PYTHONPATH, and what it makes has n_dimensions and embed(texts)"
         ) from error
-    if not callable(getattr(made, "embed", None)) or not hasattr(made, "n_dimensions"):
-        raise ConfigError(f"{name!r} gives no embedder: it needs n_dimensions and embed(texts)")
+    if not is_array or found != wanted:
+        raise ConfigError(
+            f"embedder {name!r}: embed(two texts) must give a numpy array of finite numbers of "
+            f"shape {wanted}; it gave {type(tried).__name__} of shape {found}"
+        )
     return made
 
 

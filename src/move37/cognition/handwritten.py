@@ -41,14 +41,14 @@ SOURCE = ("title", "authors", "year", "arxiv", "venue", "reviewed", "seen")
 MAX_BYTES = 1_000_000
 
 
-def read_folder(folder: Path) -> tuple[Card, ...]:
-    """Return the cards of all Markdown files of a folder, files in name order.
+def read_folder(folder: Path) -> tuple[tuple[str, Card], ...]:
+    """Return the cards of all Markdown files of a folder, each with its file, in name order.
 
     Raises:
         ConfigError: a file is malformed; the message names it.
     """
     files = sorted(folder.glob("*.md")) if folder.is_dir() else []
-    return tuple(card for file in files for card in read_file(file))
+    return tuple((str(file), card) for file in files for card in read_file(file))
 
 
 def read_file(file: Path) -> tuple[Card, ...]:
@@ -60,7 +60,7 @@ def read_file(file: Path) -> tuple[Card, ...]:
     try:
         if file.stat().st_size > MAX_BYTES:
             raise ConfigError(f"{file.name}: a file of cards has at most {MAX_BYTES} bytes")
-        text = file.read_text("utf-8")
+        text = file.read_text("utf-8-sig")  # some editors put a mark at the start
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file}: cannot be read: {error}") from error
     return read_markdown(text, where=file.name)
@@ -129,12 +129,12 @@ def _spelled(card: Card) -> Iterable[str]:
             yield f"**{name.capitalize()}.** {_one_line(value)}"
     for name in LISTS:
         if values := getattr(card, name):
-            yield f"**{name.capitalize()}.** {', '.join(values)}"
+            yield f"**{name.capitalize()}.** {_one_line(', '.join(values))}"
 
 
 def _one_line(text: str) -> str:
-    """Keep a value from looking like a heading, a field or front matter of its own."""
-    return " ".join(_encodable(text).split()).replace("**", "* *")
+    """Keep a value from looking like structure: that begins a line, and this begins none."""
+    return " ".join(_encodable(text).split())
 
 
 def _toml(value: object) -> str:

@@ -38,6 +38,9 @@ class Library:
     def __len__(self) -> int:
         return len(self._cards)
 
+    def __contains__(self, id_: object) -> bool:
+        return id_ in self._cards
+
     def get(self, id_: str) -> Card:
         """Return a card.
 

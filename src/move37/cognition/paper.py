@@ -23,7 +23,7 @@ def read_paper(file: Path) -> str:
             raise ConfigError(f"{file.name}: larger than {MAX_BYTES // 1_000_000} MB")
         with file.open("rb") as content:
             is_pdf = content.read(5) == b"%PDF-"
-        text = _pdf_text(file) if is_pdf else file.read_text("utf-8")
+        text = _pdf_text(file) if is_pdf else file.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file.name}: neither a PDF nor UTF-8 text") from error
     except OSError as error:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from move37.cognition.cards import Card, shipped_cards, unique
+from move37.cognition.cards import Card, shipped_places, unique
 from move37.cognition.handwritten import read_folder
 
 
@@ -16,8 +16,18 @@ def all_cards(folder: Path | None = None) -> tuple[Card, ...]:
     Raises:
         ConfigError: a file is malformed, or two cards share an id.
     """
-    own = read_folder(folder) if folder else ()
-    return unique([*shipped_cards(), *own])
+    return unique(all_places(folder))
+
+
+def all_places(folder: Path | None = None) -> Iterator[tuple[str, Card]]:
+    """Yield the cards that `all_cards` returns, each with the file where it stands.
+
+    Raises:
+        ConfigError: a file is malformed.
+    """
+    yield from shipped_places()
+    if folder:
+        yield from read_folder(folder)
 
 
 def reviewed(cards: Iterable[Card]) -> tuple[Card, ...]:

@@ -7,7 +7,8 @@ a partition into families. Names and vendors are what people declare; nothing he
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
@@ -22,7 +23,10 @@ from move37.core.team import Line, ModelConfig, TeamConfig
 NOT_MODELS = frozenset({"symbolic", "random", "disguise", "reference", "human", ""})
 """Authors that are no language models: they are nobody's relatives."""
 VENDORS = frozenset({"anthropic", "openai", "google"})
+PROVIDERS = VENDORS | {"openai-compatible"}
 UNKNOWN = "unknown"
+ALIKE = 0.75
+"""Of two names, from 0 to 1, above which one may be a misspelling of the other; assumed."""
 
 
 class _File(BaseModel):
@@ -72,10 +76,10 @@ class Families:
 
         A model that no row knows is a line of its own with an undisclosed root.
         """
-        provider, _, name = model.rpartition(":") if ":" in model else ("", "", model)
-        known = self._known(family) if family else self._known(name)
+        known = self._known(family or model)
         if known is not None:
             return known
+        provider = model.partition(":")[0].lower()
         vendor = provider if provider in VENDORS else (f"declared {family}" if family else UNKNOWN)
         return Line(
             name=family.lower() or model.lower() or UNKNOWN,
@@ -85,6 +89,19 @@ class Families:
             source="the team file" if family else "no row of the graph knows it",
             date="2026-11-25",
         )
+
+    def near(self, model: str) -> str:
+        """Return how the name that was perhaps meant begins; empty if no row has one like it."""
+        rows = self.lines.values()
+        stems = {stem.lower().rstrip("*") for row in rows for stem in (row.name, *row.match)}
+        alike = [
+            (SequenceMatcher(None, form[: len(stem)], stem).ratio(), stem)
+            for forms in _readings(model)
+            for form in forms
+            for stem in stems
+        ]
+        ratio, stem = max(alike, default=(0.0, ""))
+        return stem if ratio >= ALIKE else ""
 
     def relation(self, first: Line, second: Line, *, judging: bool = False) -> Relation:
         """Return whether two lines are related.
@@ -112,16 +129,32 @@ class Families:
         return (*line.weights_from, *line.behaviour_from) if line else ()
 
     def _known(self, name: str) -> Line | None:
-        low = name.lower().rsplit("/", 1)[-1]
-        if low in self.lines:
-            return self.lines[low]
-        fitting = [
-            (len(pattern), line)
-            for line in self.lines.values()
-            for pattern in line.match
-            if fnmatchcase(low, pattern)
-        ]
-        return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
+        for forms in _readings(name):
+            fitting = [
+                (len(pattern.replace("*", "")), pattern == line.name, line)
+                for line in self.lines.values()
+                for pattern in (line.name, *line.match)
+                for form in forms
+                if form == pattern.lower() or fnmatchcase(form, pattern.lower())
+            ]
+            if fitting:
+                return max(fitting, key=lambda fit: fit[:2])[2]
+        return None
+
+
+def _readings(model: str) -> Iterator[tuple[str, ...]]:
+    """Yield what a name may mean, the likeliest first, each with and without owner and tag.
+
+    `openai-compatible:qwen2.5:7b` has a provider before it and a tag behind it,
+    `ft:gpt-4o:us::id` a mark and an owner. Of several parts any may be the model: to take a
+    stranger for a relative costs a row, to miss a relative costs more.
+    """
+    provider, _, name = model.lower().partition(":")
+    parts = name.split(":") if provider in PROVIDERS and name else model.lower().split(":")
+    for first, part in enumerate(parts):
+        whole = ":".join(parts[first:])
+        forms = (whole, whole.rsplit("/", 1)[-1], part, part.rsplit("/", 1)[-1])
+        yield tuple(form for form in dict.fromkeys(forms) if form)
 
 
 @cache

@@ -8,6 +8,7 @@ Source: A. Ramdas et al., "Game-Theoretic Statistics and Safe Anytime-Valid Infe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,8 @@ from numpy.typing import NDArray
 BETS = (0.2, 0.4, 0.6, 0.8)
 ALARM = 20.0
 """Evidence that rings, for one stream; with k streams ask for k times as much."""
+MOST_LOG = 700.0
+"""Logarithm at which evidence is cut off: a little more is no number of the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ class Evidence:
 
     @property
     def value(self) -> float:
-        """Return what a gambler's 1 has become, mean over the bets."""
-        grown = [(1 + b) ** self.n_harmed * (1 - b) ** self.n_helped for b in BETS]
-        return float(sum(grown) / len(grown))
+        """Return what a gambler's 1 has become, mean over the bets; at most about 1e304."""
+        logs = [self.n_harmed * math.log1p(b) + self.n_helped * math.log1p(-b) for b in BETS]
+        return sum(math.exp(min(log, MOST_LOG)) for log in logs) / len(BETS)
 
     def rings(self, *, n_streams: int = 1) -> bool:
         """Whether the alarm is raised, with a bound over all streams together."""
@@ -98,7 +101,8 @@ def first_alarms(
     harmed_RT = (low_RT & ~high_RT).cumsum(axis=1)
     helped_RT = (high_RT & ~low_RT).cumsum(axis=1)
     bets = np.asarray(BETS)[:, None, None]
-    value_RT = np.exp(harmed_RT * np.log1p(bets) + helped_RT * np.log1p(-bets)).mean(axis=0)
+    logs_BRT = harmed_RT * np.log1p(bets) + helped_RT * np.log1p(-bets)
+    value_RT = np.exp(np.minimum(logs_BRT, MOST_LOG)).mean(axis=0)
     rings_RT = value_RT >= alarm
     never = low_RT.shape[1]
     return np.where(rings_RT.any(axis=1), rings_RT.argmax(axis=1), never)

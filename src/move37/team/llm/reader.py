@@ -71,6 +71,9 @@ def reader_of(paper: str) -> Callable[[str], Reading]:
     def read(reply: str) -> Reading:
         reading = read_fields(reply, Reading)
         _check_source(reading, paper)
+        ids = [card.id for card in reading.cards]
+        if len(set(ids)) < len(ids):
+            raise ReplyError(f"two cards have one id ({', '.join(ids)}); give each its own")
         for card in reading.cards:
             _check_card(card, paper)
         return reading
