@@ -72,11 +72,15 @@ def researcher(heard: Heard) -> Reply:
     return proposal("gla", index)
 
 
-def proposal(base: str, index: int, *, broken: bool = False) -> str:
-    """A proposal as a model writes it: thoughts, an idea, and code."""
+def proposal(base: str, index: int, *, broken: bool = False, own: bool = False) -> str:
+    """A proposal as a model writes it: thoughts, an idea, and code.
+
+    Without `own` all of one base compute the same: the second is a repeat, found by its behaviour.
+    """
     source = reference_source(base) + f"\nNOTE = 'scripted {index}'\n"
-    if broken:
-        source = re.sub(r"(\n    def forward\(.*?:\n)", r"\1        raise KeyError('k')\n", source)
+    line = "raise KeyError('k')" if broken else f"x_BTD = {1 + index / 100} * x_BTD" if own else ""
+    if line:
+        source = re.sub(r"(\n    def forward\(.*?:\n)", rf"\1        {line}\n", source)
     idea = {
         "name": f"scripted layer {index}",
         "motivation": "The parent forgets at one rate only, and a gate per channel lets it keep.",

@@ -254,7 +254,7 @@ def test_an_interval_needs_campaigns_that_differ(values, words):
 
 
 def test_counts_are_read_with_their_unit():
-    assert [parse_count(t) for t in ("500000", "500k", "4M", "1.5m")] == [
+    assert [parse_count(t, option="--tokens") for t in ("500000", "500k", "4M", "1.5m")] == [
         500_000, 500_000, 4_000_000, 1_500_000,
     ]  # fmt: skip
 
@@ -262,8 +262,8 @@ def test_counts_are_read_with_their_unit():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"tokens": "0"}, "--tokens"),
-        ({"tokens": "-4M"}, "--tokens"),
+        ({"tokens": "0"}, "--search-tokens"),
+        ({"tokens": "-4M"}, "--search-tokens"),
         ({"n_campaigns": 0}, "--campaigns"),
         ({"n_fresh": 0}, "--fresh"),
         ({"shares": "0,1"}, "--at"),

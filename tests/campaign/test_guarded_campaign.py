@@ -61,7 +61,7 @@ def overthinker(heard: Heard) -> Reply:
     """Propose well with little effort, talk with much."""
     if heard.call.effort == "high":
         return "On the other hand, one could also argue that attention is all one needs."
-    return proposal("gla", heard.call.index)
+    return proposal("gla", heard.call.index, own=True)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from move37.campaign.commands import estimate_campaign, settle
 from move37.campaign.folder import RunFolder
 from move37.campaign.stopping import used_together
 from move37.core.config import CampaignConfig
-from move37.core.errors import ConfigError, LedgerError
+from move37.core.errors import ConfigError, LedgerError, Stopped
 from move37.core.events import (
     CandidateProposed,
     CandidateStarted,
@@ -176,6 +176,20 @@ class TestLeases:
         time.sleep(1.2)
         assert mine.last_seen("a") is not None
         assert other.claim("a")
+        other.close()
+
+    def test_who_is_stopped_waits_no_longer_for_another(self, ledger):
+        """D1."""
+        mine, other = ledger.share("me"), self.other(ledger)
+        assert other.claim("a")
+        stop = threading.Event()
+        mine.is_stopped = stop.is_set
+        threading.Timer(0.5, stop.set).start()
+        with pytest.raises(Stopped), mine.holding("a"):
+            raise AssertionError("it is another's")
+        other.release("a")
+        with mine.holding("a"):  # nobody waits: what is at hand is finished
+            assert mine.others("") is False
         other.close()
 
     def test_what_another_has_taken_over_is_dropped_and_its_result_counts(self, ledger):

@@ -50,6 +50,7 @@ def out(what: str, role: str = "", needed: float = 0.0) -> OutOfFunds:
         (End(ending=Ending.BUDGET), {}, "--name mine --budget 1h"),
         (End(ending=Ending.BUDGET), {"wall_seconds": 7000.0}, "--name mine --budget 4h"),
         (End(ending=Ending.CANDIDATES), {}, "--name mine --candidates 20"),
+        (End(ending=Ending.TRAINED), {"search_tokens": 10}, "--name mine --search-tokens 20"),
         (
             End(ending=Ending.CANDIDATES),
             {"wall_seconds": 900.0, "max_candidates": 12},
@@ -81,8 +82,6 @@ def test_limits_that_are_no_option_are_named_where_they_are_set():
     """E2."""
     said = words(End(ending=Ending.FUNDS, cause=out("tokens", role="judge")))
     assert said.endswith("a larger tokens under [roles.judge.limits] in the team file")
-    said = words(End(ending=Ending.TRAINED), search_tokens=10)
-    assert said.endswith("a larger search_tokens under [budget] in the campaign's file")
 
 
 def test_the_folder_of_all_runs_is_said_where_it_is_another():

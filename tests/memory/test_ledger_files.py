@@ -68,6 +68,17 @@ def test_one_database_holds_several_campaigns_apart(tmp_path):
         assert ledger.verify() is None
 
 
+def test_every_one_of_many_campaigns_is_found_by_its_name(tmp_path):
+    path, names = tmp_path / "ledger.db", ["e", "b", "d", "a", "c"]
+    for name in names:
+        Ledger.open(path, create=True, campaign=name).close()
+    for name in names:
+        with Ledger.open(path, campaign=name) as ledger:
+            assert ledger.campaign == name
+    with pytest.raises(LedgerError, match=r"no campaign 'f'; known: a, b, c …"):
+        Ledger.open(path, campaign="f")
+
+
 @pytest.mark.parametrize("name", ["", "a\nb", "x" * 65])
 def test_a_campaign_name_that_cannot_be_is_refused(tmp_path, name):
     path = told(tmp_path / "first" / "ledger.db", 1)

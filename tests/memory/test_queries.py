@@ -139,9 +139,7 @@ def test_totals_count_what_the_state_holds(ledger):
     assert found.standings == kinds
 
 
-def test_the_latest_trials_come_first_and_usage_is_summed(ledger):
+def test_usage_is_summed(ledger):
     """Q2."""
-    latest = queries.latest_trials(ledger, limit=3)
-    assert [ran.candidate_index for ran in latest] == [N - 1, N - 1, N - 2]
     (used,) = queries.used(ledger, index=4)
     assert (used.used_by, used.n_times, used.cpu_seconds) == ("trial search", 2, 2.5)

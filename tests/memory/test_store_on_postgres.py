@@ -67,6 +67,15 @@ def test_campaigns_of_one_database_are_kept_apart(postgres: Fresh):
         assert ledger.verify() is None
 
 
+def test_every_one_of_many_campaigns_is_found_by_its_name(postgres: Fresh):
+    url, names = postgres(), ["e", "b", "d", "a", "c"]
+    for name in names:
+        Ledger.open(url, create=True, campaign=name).close()
+    for name in names:
+        with Ledger.open(url, campaign=name) as ledger:
+            assert ledger.campaign == name
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -79,8 +88,14 @@ def test_what_is_wrong_with_the_server_is_said_in_plain_words(postgres: Fresh, c
         Ledger.open(postgres().replace(*change), create=True, campaign="first")
 
 
-def test_a_password_is_never_told():
-    url = "postgresql://me:hunter2@localhost:1/nothing"
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://me:hunter2@localhost:1/nothing",
+        "postgresql://localhost:1/nothing?user=me&password=hunter2",
+    ],
+)
+def test_a_password_is_never_told(url):
     with pytest.raises(LedgerError) as caught:
         Ledger.open(url, create=True, campaign="first", busy_seconds=1)
     assert "hunter2" not in str(caught.value)

@@ -11,6 +11,7 @@ from move37.campaign import edges, rules, shown
 from move37.campaign.bench import StateBench
 from move37.campaign.results import Failure, known, last_cost
 from move37.campaign.workshop import CAMPAIGN, Workshop
+from move37.cognition.library import Hit, Library
 from move37.core.candidate import Candidate
 from move37.core.errors import ReplyError
 from move37.core.events import (
@@ -50,7 +51,24 @@ def read_cards(workshop: Workshop, state: State, parents: ParentsChosen) -> Card
     """Ask the library about the first parent's weaknesses."""
     query = weaknesses(workshop, state, parents) if workshop.config.search.use_cognition else ""
     hits = workshop.library.search(query, limit=N_CARDS)
-    return CardsRead(index=parents.index, query=query, cards=tuple(hit.card.id for hit in hits))
+    return CardsRead(
+        index=parents.index,
+        query=query,
+        cards=tuple(hit.card.id for hit in hits),
+        relevance=tuple(hit.relevance for hit in hits),
+    )
+
+
+def as_read(library: Library, cards: CardsRead) -> tuple[Hit, ...]:
+    """Return the cards that the ledger names, but for those that have left the folder since."""
+    if len(cards.relevance) != len(cards.cards):  # a ledger of an earlier version
+        return library.search(cards.query, limit=N_CARDS)
+    pairs = zip(cards.cards, cards.relevance, strict=True)
+    return tuple(
+        Hit(card=library.get(id_), relevance=relevance)
+        for id_, relevance in pairs
+        if id_ in library
+    )
 
 
 def weaknesses(workshop: Workshop, state: State, parents: ParentsChosen) -> str:
@@ -95,7 +113,7 @@ def _propose(
     *,
     mode: Mode,
 ) -> CandidateProposed:
-    hits = workshop.library.search(cards.query, limit=N_CARDS)
+    hits = as_read(workshop.library, cards)
     everything, parent = workshop.ledger.state(), state.candidates[chosen[0]]
     proposal = workshop.team.researcher.propose(
         Brief(
@@ -245,7 +263,10 @@ def judge_novelty(
         return judged
     edges.record_judging(workshop.config.team, Journal(workshop.ledger, index), candidate)
     try:
-        opinion = critic.compare(Comparison(candidate=candidate, nearest=nearest, index=index))
+        authors = edges.makers(workshop.ledger.state(), candidate)
+        opinion = critic.compare(
+            Comparison(candidate=candidate, nearest=nearest, index=index, authors=authors)
+        )
     except ReplyError:  # counted where it was raised
         return judged
     if not opinion.same_as:
@@ -281,6 +302,7 @@ def assess(
             index=journal.index,
             anchors=shown.anchors(),
             seed=step_seed(workshop, journal.index, "judge"),
+            authors=edges.makers(workshop.ledger.state(), candidate),
         )
     )
     return JudgementGiven(

@@ -50,7 +50,7 @@ def ablate_campaign(
         base=base,
         arms=arms_by_name(tuple(name.strip() for name in arms.split(",") if name.strip())),
         seeds=tuple(base.seed + k for k in range(n_campaigns)),
-        tokens=parse_count(tokens),
+        tokens=parse_count(tokens, option="--search-tokens"),
         n_fresh=n_fresh,
         shares=_parse_shares(shares),
     )
@@ -71,7 +71,7 @@ def ablate_campaign(
     console.print(f"written: {folder / 'ablation.md'}, {folder / 'ablation.json'}", soft_wrap=True)
 
 
-def parse_count(text: str) -> int:
+def parse_count(text: str, *, option: str) -> int:
     """Return a count: `500000`, `500k`, `4M`.
 
     Raises:
@@ -80,7 +80,7 @@ def parse_count(text: str) -> int:
     match = COUNT.fullmatch(text.strip())
     count = round(float(match["number"]) * UNITS[match["unit"].lower()]) if match else 0
     if count < 1:
-        raise ConfigError(f"--tokens must be a count above zero such as 500k or 4M, got {text!r}")
+        raise ConfigError(f"{option} must be a count above zero such as 500k or 4M, got {text!r}")
     return count
 
 

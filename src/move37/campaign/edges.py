@@ -21,6 +21,7 @@ from move37.guards.families import NOT_MODELS, Roster, diversity_of, shipped_fam
 from move37.guards.firewall import Decision, Edge, EdgeKind, decide
 from move37.memory.journal import Journal
 from move37.memory.ledger import Ledger
+from move37.memory.state import State
 
 FOREVER = 2**31
 """An index beyond all: who asks from outside, after the fact."""
@@ -60,11 +61,28 @@ def may_not_judge(team: TeamConfig) -> Callable[[str, str], bool]:
     return related
 
 
+def makers(state: State, candidate: Candidate) -> tuple[str, ...]:
+    """Return whose work a candidate is: who repaired it, the last first, and who proposed it.
+
+    A repair keeps the idea and most of the code, so all of them are its authors to a judge.
+    """
+    authors, seen = [candidate.author], {candidate.id}
+    entry = state.find(candidate.id)
+    while entry is not None and entry.role == "repaired":
+        entry = state.find(next(iter(entry.candidate.parents), ""))
+        if entry is None or entry.id in seen:
+            break
+        seen.add(entry.id)
+        authors.append(entry.candidate.author)
+    return tuple(dict.fromkeys(authors))
+
+
 def record_judging(team: TeamConfig, journal: Journal, candidate: Candidate) -> None:
     """Record, for every model that may judge, whether it may judge this candidate."""
     if Role.JUDGE in team.llm_roles:
         labels = [team.models[name].label for name in team.models_of(Role.JUDGE)]
-        edges = [(candidate.author, label) for label in labels]
+        authors = makers(journal.ledger.state(), candidate)
+        edges = [(author, label) for author in authors for label in labels]
         _record(team, journal, edges, EdgeKind.JUDGING, about=candidate.id)
 
 

@@ -6,7 +6,6 @@ Everything is read from the ledger under the lag rule, so the same seed gives th
 from __future__ import annotations
 
 import hashlib
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from move37.campaign.edges import FOREVER
+from move37.campaign.settings import read_toml, validate
 from move37.core.candidate import Candidate
 from move37.core.config import CampaignConfig
-from move37.core.errors import ConfigError
 from move37.core.events import (
     AlarmRaised,
     CallEnded,
@@ -127,6 +126,7 @@ def raise_alarms(config: CampaignConfig, journal: Journal) -> None:
     ledger = journal.ledger
     calls = settled_calls(ledger, before=journal.index - config.search.lag)
     streams = sorted({(call.role, call.model) for call in calls})
+    n_streams = max(len(streams), _n_watched(config.team))
     known = {(alarm.role, alarm.model) for alarm in ledger.events([AlarmRaised])}
     for role, model in streams:
         levels = config.team.seat(Role(role)).efforts
@@ -134,8 +134,16 @@ def raise_alarms(config: CampaignConfig, journal: Journal) -> None:
         for call in calls:
             if (call.role, call.model) == (role, model) and call.effort in levels:
                 watch.see(Outcome(levels.index(call.effort), success=call.success))
-        if (role, model) not in known and watch.peak.rings(n_streams=len(streams)):
-            journal.record(_alarm(journal.index, role, model, levels, watch, n=len(streams)))
+        if (role, model) not in known and watch.peak.rings(n_streams=n_streams):
+            journal.record(_alarm(journal.index, role, model, levels, watch, n=n_streams))
+
+
+def _n_watched(team: TeamConfig) -> int:
+    """Return how many pairs of role and model are watched, from the first candidate to the last.
+
+    Those seen so far would not do: the first to be seen would be held to a lower bar.
+    """
+    return sum(len(team.models_of(role)) for role in PRIMARY if role in team.llm_roles)
 
 
 def _alarm(
@@ -186,41 +194,51 @@ def _facts(journal: Journal) -> Iterator[tuple[CallEnded, str, bool]]:
     proposed = journal.recorded(CandidateProposed)
     if proposed and answered[Role.RESEARCHER]:
         call = answered[Role.RESEARCHER][-1]
-        yield call, "probes_passed", _is_admitted(journal, proposed.candidate)
+        if (admitted := _is_admitted(journal, proposed.candidate)) is not None:
+            yield call, "probes_passed", admitted
         lessons = journal.ledger.at_index(LessonWritten, journal.index)
         if lessons and lessons[0].prediction_held is not None:
             yield call, "prediction_held", lessons[0].prediction_held
     repaired = journal.ledger.at_index(CandidateRepaired, journal.index)
     for number, call in enumerate(answered[Role.ENGINEER]):
-        ran = number < len(repaired) and _runs(journal, repaired[number].candidate)
-        yield call, "repair_ran", ran
+        ran = _runs(journal, repaired[number].candidate) if number < len(repaired) else False
+        if ran is not None:
+            yield call, "repair_ran", ran
 
 
-def _is_admitted(journal: Journal, candidate: Candidate) -> bool:
-    novelty = journal.recorded(NoveltyJudged, candidate_id=candidate.id)
+def _is_admitted(journal: Journal, candidate: Candidate) -> bool | None:
+    """Return whether a candidate is no repeat and passed its probes; None: nothing measured says.
+
+    A repeat in the text or in what is computed is a fact, at distance 0. Whom only a second opinion
+    took for a repeat is left open: what another model thinks decides nobody's effort.
+    """
+    judged = journal.ledger.at_index(NoveltyJudged, journal.index)
+    if any(
+        novelty.candidate_id == candidate.id and not novelty.is_novel and novelty.distance == 0.0
+        for novelty in judged
+    ):
+        return False
     probes = journal.recorded(ProbesRan, candidate_id=candidate.id)
-    return bool(novelty and novelty.is_novel and probes and probes.report.passed)
+    return probes.report.passed if probes else None
 
 
-def _runs(journal: Journal, candidate: Candidate) -> bool:
+def _runs(journal: Journal, candidate: Candidate) -> bool | None:
     trials = [
         event.trial
         for event in journal.ledger.at_index(TrialFinished, journal.index)
         if event.trial.spec.candidate_id == candidate.id
     ]
-    return _is_admitted(journal, candidate) and all(
-        trial.outcome is TrialOutcome.COMPLETED for trial in trials
-    )
+    admitted = _is_admitted(journal, candidate)
+    return admitted and all(trial.outcome is TrialOutcome.COMPLETED for trial in trials)
 
 
 def read_team(file: Path) -> TeamConfig:
-    """Return the team of a TOML file: its [team] section, or the whole file.
+    """Return the team of a TOML file: a team's, or a campaign's with or without [team].
 
     Raises:
         ConfigError: the file cannot be read, or is no team.
     """
-    try:
-        tree = tomllib.loads(file.read_text("utf-8"))
-        return TeamConfig.model_validate(tree.get("team", tree))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{file} cannot be read as a team: {error}") from error
+    tree = read_toml(file)
+    of_campaigns = CampaignConfig.model_fields.keys() - TeamConfig.model_fields.keys()
+    team = tree.get("team", {}) if tree.keys() & of_campaigns else tree
+    return validate(TeamConfig, team, where=file.name)

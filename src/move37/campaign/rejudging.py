@@ -9,12 +9,13 @@ the index of the candidate before whose choice of parents it is done, so the lag
 from __future__ import annotations
 
 import contextlib
+import itertools
 import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from move37.campaign import brief, results, rules
-from move37.campaign.edges import record_judging, roster_at
+from move37.campaign.edges import makers, record_judging, roster_at
 from move37.campaign.workshop import Workshop
 from move37.core.claims import Fitness
 from move37.core.errors import OutOfFunds, ReplyError
@@ -22,7 +23,7 @@ from move37.core.events import JudgementGiven, JudgementRevised
 from move37.guards.families import Roster
 from move37.guards.firewall import Edge, EdgeKind, decide
 from move37.memory.journal import Journal
-from move37.memory.state import Entry
+from move37.memory.state import Entry, State
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -39,18 +40,21 @@ class Tainted:
         return {judge: q for judge, q in self.votes.items() if judge not in self.reasons}
 
 
-def tainted_judgements(entries: Iterable[Entry], roster: Roster) -> list[Tainted]:
-    """Return the judgements that rest on a vote which the firewall would not allow now."""
+def tainted_judgements(state: State, entries: Iterable[Entry], roster: Roster) -> list[Tainted]:
+    """Return the judgements that rest on a vote which the firewall would not allow now.
+
+    A vote counts no more where any of the candidate's makers may not be judged by its judge.
+    """
     found = []
     for entry in entries:
         given = [e for e in entry.events if isinstance(e, JudgementGiven | JudgementRevised)]
         votes = given[-1].votes if given else {}
         reasons = {}
-        for judge in votes:
-            edge = Edge(producer=entry.candidate.author, consumer=judge, kind=EdgeKind.JUDGING)
+        for judge, author in itertools.product(votes, makers(state, entry.candidate)):
+            edge = Edge(producer=author, consumer=judge, kind=EdgeKind.JUDGING)
             decision = decide(edge, roster)
             if not decision.allowed:
-                reasons[judge] = decision.reason
+                reasons.setdefault(judge, decision.reason)
         if reasons:
             found.append(Tainted(entry=entry, votes=dict(votes), reasons=reasons))
     return found
@@ -60,8 +64,9 @@ def rejudge(workshop: Workshop, journal: Journal, *, before: int) -> None:
     """Revise every judgement of candidates below an index that rests on somebody barred by now."""
     team = workshop.config.team
     roster = roster_at(team, workshop.ledger, journal.index)
-    entries = [e for e in workshop.ledger.state().entries.values() if 0 <= e.index < before]
-    for tainted in tainted_judgements(entries, roster):
+    state = workshop.ledger.state()
+    entries = [e for e in state.entries.values() if 0 <= e.index < before]
+    for tainted in tainted_judgements(state, entries, roster):
         record_judging(team, journal, tainted.entry.candidate)
         journal.once(
             JudgementRevised,

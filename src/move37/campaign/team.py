@@ -215,17 +215,18 @@ class UnrelatedCritic:
         from move37.team.llm.chairs import Chair
         from move37.team.llm.critic import LlmCritic
 
-        author = comparison.candidate.author
+        authors = comparison.authors or (comparison.candidate.author,)
         related = may_not_judge(self.desk.config)
         free = [
             choice.name
             for choice in self.desk.choices(Role.JUDGE)
-            if not related(author, choice.model.label)
+            if not any(related(author, choice.model.label) for author in authors)
             and not self.desk.is_barred(choice.model.label, comparison.index)
         ]
         if not free:
             raise ReplyError(
-                f"no judge is unrelated to the author {author!r} and free: none is asked"
+                f"no judge is unrelated to the author ({', '.join(map(repr, authors))}) and free: "
+                "none is asked"
             )
         name = free[max(comparison.index, 0) % len(free)]
         critic = LlmCritic(lambda index: Chair(self.desk.seat(Role.JUDGE, index=index, model=name)))

@@ -15,6 +15,7 @@ from move37.core.errors import OutOfFunds
 OPTIONS = {
     "wall_seconds": "--budget",
     "max_candidates": "--candidates",
+    "search_tokens": "--search-tokens",
     "tokens": "--tokens",
     "dollars": "--dollars",
 }
@@ -50,9 +51,9 @@ def way_on(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path
                 "so another team needs another --name"
             )
         case Ending.TRAINED:
-            return "for more: a larger search_tokens under [budget] in the campaign's file"
+            larger: dict[str, float] = {"search_tokens": 2 * (budget.search_tokens or 1)}
         case Ending.CANDIDATES:
-            larger: dict[str, float] = {"max_candidates": 2 * (budget.max_candidates or 1)}
+            larger = {"max_candidates": 2 * (budget.max_candidates or 1)}
         case Ending.FUNDS if isinstance(end.cause, OutOfFunds):
             cause = end.cause
             if cause.role:

@@ -15,9 +15,11 @@ def ablate(
     campaign: Annotated[
         Path | None, typer.Argument(help="Campaign file in TOML; without one, the default.")
     ] = None,
-    name: Annotated[str, typer.Option(help="Name of the folder under --runs.")] = "ablation",
+    name: Annotated[
+        str, typer.Option("--name", "--run", help="Name of the folder under --runs.")
+    ] = "ablation",
     preset: Annotated[str | None, typer.Option(help="tiny, cpu, explore or a TOML file.")] = None,
-    tokens: Annotated[
+    search_tokens: Annotated[
         str, typer.Option(help="Training tokens of each search: 500k, 4M; roots not counted.")
     ] = "4M",
     campaigns: Annotated[int, typer.Option(help="Campaigns per arm: seeds 0, 1, ...")] = 5,
@@ -37,7 +39,7 @@ def ablate(
 
     Ctrl-C stops cleanly; the same command goes on. More arms or campaigns may be added later.
 
-    Example: move37 ablate --arms random,no_lessons --campaigns 3 --tokens 2M
+    Example: move37 ablate --arms random,no_lessons --campaigns 3 --search-tokens 2M
     """
     from move37.campaign.comparing import ablate_campaign
     from move37.campaign.folder import new_run
@@ -46,7 +48,7 @@ def ablate(
         campaign,
         {"preset": preset, "workers": workers},
         folder=new_run(runs, name).path,
-        tokens=tokens,
+        tokens=search_tokens,
         n_campaigns=campaigns,
         arms=arms or "",
         n_fresh=fresh,

@@ -9,6 +9,10 @@ import typer
 
 from move37.cli.shared import AsJson, Name, Runs, Unsandboxed, Workers, app, run_folder
 
+NewName = Annotated[
+    str | None, typer.Option("--name", "--run", help="Name of the run; default from the file.")
+]
+Budget = Annotated[str | None, typer.Option(help="Wall clock over all sessions: 90s, 8m, 1h.")]
 Team = Annotated[
     str | None,
     typer.Option(help="Language models: a team file in TOML, or providers: anthropic,openai."),
@@ -17,6 +21,9 @@ Dollars = Annotated[
     float | None, typer.Option(help="What language models may cost, over all sessions.")
 ]
 Tokens = Annotated[str | None, typer.Option(help="Tokens language models may use: 500k, 4M.")]
+SearchTokens = Annotated[
+    str | None, typer.Option(help="Training tokens that end the search: 500k, 4M.")
+]
 Lessons = Annotated[
     Path | None, typer.Option(help="What an earlier run learnt: a file of move37 lessons.")
 ]
@@ -41,12 +48,8 @@ def run(
     campaign: Annotated[
         Path | None, typer.Argument(help="Campaign file in TOML; without one, the default.")
     ] = None,
-    name: Annotated[
-        str | None, typer.Option(help="Name of the run; default from the file.")
-    ] = None,
-    budget: Annotated[
-        str | None, typer.Option(help="Wall clock over all sessions: 90s, 8m, 1h.")
-    ] = None,
+    name: NewName = None,
+    budget: Budget = None,
     preset: Annotated[str | None, typer.Option(help="tiny, cpu, explore or a TOML file.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of every choice.")] = None,
     candidates: Annotated[
@@ -56,6 +59,7 @@ def run(
     team: Team = None,
     dollars: Dollars = None,
     tokens: Tokens = None,
+    search_tokens: SearchTokens = None,
     lessons: Lessons = None,
     dry_run: DryRun = False,
     database: Database = None,
@@ -84,7 +88,8 @@ def run(
             "wall_seconds": _seconds(budget),
             "max_candidates": candidates,
             "dollars": dollars,
-            "tokens": _tokens(tokens),
+            "tokens": _count(tokens, "--tokens"),
+            "search_tokens": _count(search_tokens, "--search-tokens"),
         },
         "database": database,
     }
@@ -160,9 +165,9 @@ def _team(text: str | None) -> dict[str, object] | None:
     return load_team(text).model_dump(mode="json")
 
 
-def _tokens(text: str | None) -> int | None:
+def _count(text: str | None, option: str) -> int | None:
     if text is None:
         return None
     from move37.campaign.comparing import parse_count
 
-    return parse_count(text)
+    return parse_count(text, option=option)

@@ -112,6 +112,8 @@ class CardsRead:
     index: int
     query: str
     cards: tuple[str, ...]
+    relevance: tuple[float, ...] = ()
+    """How well each fits, in (0, 1]; ledgers of earlier versions do not say."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

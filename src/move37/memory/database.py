@@ -144,8 +144,10 @@ def plain_words(url: URL) -> Iterator[None]:
 
 
 def name_of(url: URL) -> str:
-    """Name a database for a person: a path, or a URL without its password."""
-    return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string()
+    """Name a database for a person: a path, or a URL without its password, wherever it stood."""
+    if url.get_backend_name() == "sqlite":
+        return str(url.database)
+    return url.set(query={}).render_as_string()
 
 
 def is_sqlite(engine: Engine) -> bool:

@@ -13,12 +13,12 @@ import hashlib
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, select, update
 
-from move37.core.errors import LedgerError
+from move37.core.errors import LedgerError, Stopped
 from move37.memory.database import reading, writing
 from move37.memory.schema import campaigns, leases
 
@@ -46,6 +46,8 @@ class Leases:
     ) -> None:
         self.driver = f"{driver}/{uuid.uuid4().hex[:8]}"[:100]
         self.seconds = seconds
+        self.is_stopped: Callable[[], bool] = lambda: False
+        """Asked while waiting for another's claim: whether to wait no longer."""
         self._engine = engine
         self._campaign = campaign
         self._closed = threading.Event()
@@ -77,8 +79,14 @@ class Leases:
 
     @contextmanager
     def holding(self, key: str) -> Iterator[None]:
-        """Wait until the key is ours; give it back at the end."""
+        """Wait until the key is ours; give it back at the end.
+
+        Raises:
+            Stopped: `is_stopped` said so while another driver held the key.
+        """
         while not self.claim(key):
+            if self.is_stopped():
+                raise Stopped("stopped while another driver did the work")
             time.sleep(POLL_SECONDS)
         try:
             yield

@@ -86,7 +86,9 @@ class Ledger:
         try:
             named = campaign or (Path(str(url.database)).absolute().parent.name or "campaign")
             with reading(engine) as connection:
-                known = list(connection.scalars(select(campaigns.c.campaign).limit(3)))
+                name = campaigns.c.campaign
+                order = (name != campaign, name) if campaign else (name,)  # the one asked for first
+                known = list(connection.scalars(select(name).order_by(*order).limit(4)))
             chosen = campaign or (known[0] if len(known) == 1 else named)
             _check_campaign(chosen, known=known, create=create, asked=campaign is not None)
             if chosen not in known:
@@ -318,10 +320,11 @@ def record_of(row: Row[Any]) -> Record:
 def _check_campaign(chosen: str, *, known: list[str], create: bool, asked: bool) -> None:
     if chosen in known:
         return
+    some = ", ".join(known[:3]) + (" …" if len(known) > 3 else "")
     if known and not asked:
-        raise LedgerError(f"this database holds several campaigns; name one: {', '.join(known)} …")
+        raise LedgerError(f"this database holds several campaigns; name one: {some}")
     if not create:
-        raise LedgerError(f"this ledger holds no campaign {chosen!r}; known: {', '.join(known)}")
+        raise LedgerError(f"this ledger holds no campaign {chosen!r}; known: {some}")
     if not chosen or len(chosen) > 64 or not chosen.isprintable():
         raise LedgerError(f"a campaign's name has 1 to 64 printable characters, got {chosen!r}")
 

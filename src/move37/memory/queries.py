@@ -40,18 +40,6 @@ class Totals:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Ran:
-    """One finished trial, for a list."""
-
-    candidate_index: int
-    candidate: str
-    stage: str
-    rung: int
-    outcome: str
-    wall_seconds: float | None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Used:
     """What one kind of work used in all."""
 
@@ -84,24 +72,6 @@ def totals(ledger: Ledger) -> Totals:
         cpu_seconds=row.cpu_seconds,
         standings=counted,
     )
-
-
-def latest_trials(ledger: Ledger, *, limit: int = 20) -> list[Ran]:
-    """List the last finished trials, newest first."""
-    c = trials.c
-    rows = select(trials).where(c.campaign == ledger.campaign).order_by(c.seq.desc()).limit(limit)
-    with reading(ledger.engine) as connection:
-        return [
-            Ran(
-                candidate_index=row.candidate_index,
-                candidate=row.candidate,
-                stage=row.stage,
-                rung=row.rung,
-                outcome=row.outcome,
-                wall_seconds=row.wall_seconds,
-            )
-            for row in connection.execute(rows)
-        ]
 
 
 def used(ledger: Ledger, *, index: int) -> list[Used]:

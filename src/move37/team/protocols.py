@@ -241,6 +241,8 @@ class Exhibit:
     """Sources of well-known layers, the same all campaign: what a judge's scale is set by."""
     seed: int = 0
     """Of the order in which layers are shown."""
+    authors: tuple[str, ...] = ()
+    """Who proposed and repaired it, for choosing judges; empty: the candidate's author alone."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -261,6 +263,8 @@ class Comparison:
     nearest: tuple[Candidate, ...]
     """The most alike by motivation first."""
     index: int = -1
+    authors: tuple[str, ...] = ()
+    """As in `Exhibit`."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

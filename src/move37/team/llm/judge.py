@@ -88,11 +88,12 @@ class LlmJudge:
         Raises:
             ReplyError: every judge is related to the author, or none gave a usable reply.
         """
-        author = exhibit.candidate.author
+        authors = exhibit.authors or (exhibit.candidate.author,)
         seats = self._panel(exhibit.index)
-        panel = [seat for seat in seats if not self._related(author, seat.label)]
+        panel = [s for s in seats if not any(self._related(a, s.label) for a in authors)]
         if not panel:
-            raise ReplyError(f"all judges are related to the author {author!r}: nobody may judge")
+            names = ", ".join(map(repr, authors))
+            raise ReplyError(f"all judges are related to the author ({names}): nobody may judge")
         votes, problems = list[Vote](), list[str]()
         for number, seat in enumerate(panel[: self._max_judges]):
             try:
