@@ -38,7 +38,7 @@ from move37.core.events import (
     RootAdded,
     VerdictReached,
 )
-from move37.insights.card import card_page
+from move37.insights.card import card_page, verdict_lines
 from move37.insights.flow import data_flow
 from move37.insights.flow.formulas import formulas_of_code
 from move37.lab.references import reference_candidate, reference_source
@@ -255,6 +255,19 @@ def test_no_formula_is_made_up(source):
     assert "no formula can be derived" in found.remark
 
 
+def test_a_candidate_that_was_raced_is_told_with_the_bar(finished_ledger, finished_run):
+    """K1: in the terminal and on the page, also where a later verdict stands above it."""
+    raced = [
+        e for e in finished_ledger.state().candidates.values()
+        if e.search_verdict and "of ending above" in e.search_verdict.reason
+    ]  # fmt: skip
+    assert raced
+    for entry in raced:
+        card = read_card(finished_ledger, RunFolder(path=finished_run), entry.id)
+        assert "the bar" in dict(verdict_lines(card))
+        assert "the bar: " in card_page(card)
+
+
 def test_an_empty_campaign_says_how_to_begin():
     """K6."""
     with pytest.raises(UnknownName, match="no candidate yet"):
@@ -284,6 +297,14 @@ def test_who_is_not_there_is_answered_with_the_nearest(finished_ledger):
         find_entry(state, wrong)
     with pytest.raises(UnknownName, match=entry.id):
         find_entry(state, entry.candidate.idea.name[:-1])
+
+
+def test_nobody_is_called_near_who_is_not(finished_ledger):
+    """K6."""
+    with pytest.raises(UnknownName, match="no id begins so") as told:
+        find_entry(finished_ledger.state(), "zzzz")
+    assert "nearest" not in str(told.value)
+    assert "move37 tree lists all" in str(told.value)
 
 
 def test_an_exact_name_will_do(finished_ledger):

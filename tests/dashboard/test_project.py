@@ -65,7 +65,7 @@ def test_the_best_in_search_keeps_its_search_effect_after_it_was_confirmed(tmp_p
 def test_a_trial_that_began_is_shown_with_its_seed(tmp_path):
     """V1."""
     view = seen(tmp_path, [*opening(), *training(PLAIN, 0)], later=5)
-    assert [(i, "training, rung 0, seed 7" in what) for i, what in view.running] == [(0, True)]
+    assert [(w.who, "training, rung 0, seed 7" in w.what) for w in view.running] == [("#0", True)]
 
 
 def test_an_empty_campaign_has_no_numbers(tmp_path):

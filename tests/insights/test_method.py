@@ -3,6 +3,7 @@
 M1  What is written is read back: the same names with the same worth, to the printed digits.
 M2  Worth is drawn towards zero, more so where fewer lessons speak.
 M3  Hostile names never become lines, and a foreign file is refused.
+M4  What noise could explain stands apart from what helps or hurts.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import pytest
 from told_campaigns import layer, opening, searched
 
 from move37.core.errors import ConfigError
-from move37.insights.method import learnt, lessons_page, read_lessons
+from move37.insights.method import learnt, lessons_page, read_lessons, weighed
 from move37.insights.story import tell
 
 
@@ -48,6 +49,16 @@ def test_two_lessons_that_happen_to_agree_do_not_make_a_third_certain():
     assert by_name["conv"].shrunk < 0.7 * by_name["conv"].mean
     page = lessons_page(tell(campaign({"norm": 1.0}, {"conv": 0.001})))
     assert "conv" not in page  # it would read 0.00 under a heading that it helps
+
+
+def test_what_noise_could_explain_is_not_said_to_help():
+    """M4: less than two standard errors from 0, or one lesson alone, however large."""
+    told = [{"good": 3.0, "weak": 0.9}, {"good": 3.2, "weak": 0.5}, {"one": 9.0}]
+    found = weighed(tell(campaign(*told)))
+    assert [row.name for row in found.helping] == ["good"]
+    assert (found.hurting, {row.name for row in found.unclear}) == ([], {"weak", "one"})
+    helps, rest = lessons_page(tell(campaign(*told[:2]))).split("## Seems to hurt")
+    assert ("`good`" in helps, "`weak`" in helps, "`weak`" in rest) == (True, False, True)
 
 
 def test_the_candidates_that_a_lesson_rests_on_are_named():

@@ -20,7 +20,7 @@ def test_opponents_are_compared_on_the_same_fresh_seeds(tmp_path: Path):
     page, markdown = written(winning(), tmp_path)
     # by hand: (1.79 1.84 1.77 1.80) - (1.80 1.82 1.78 1.81) over 0.05 = -0.2 +0.4 -0.2 -0.2
     # mean -0.05, deviation 0.3, t(3) 3.182 * 0.3 / 2 = 0.477
-    assert "| deltanet | level | -0.05 [-0.53, +0.43] |" in markdown
+    assert "| deltanet | not told apart | -0.05 [-0.53, +0.43] |" in markdown
     assert "-0.05 [-0.53, +0.43]" in page.text
 
 
@@ -60,8 +60,10 @@ def test_the_search_declares_which_layer_meets_the_opponents(
     assert words in page.text
     assert words in markdown
     # lucky by hand: (1.79 1.84 1.77 1.80) - (1.80 1.80 1.80 1.00) over 0.05 = -0.2 0.8 -0.6 16
-    assert ("| deltanet | level | -0.05 [-0.53, +0.43] |" in markdown) == (best == "steady")
-    assert ("| deltanet | level | +4.00 " in markdown) == (best == "lucky")
+    assert ("| deltanet | not told apart | -0.05 [-0.53, +0.43] |" in markdown) == (
+        best == "steady"
+    )
+    assert ("| deltanet | not told apart | +4.00 " in markdown) == (best == "lucky")
     assert f"Declared best, {best}: effect per task on fresh seeds" in page.text
     assert f"Where {best} comes from" not in page.text  # neither has ancestors
     assert f"Training loss of {best} and of" in page.text
@@ -90,9 +92,11 @@ def test_seeds_on_which_an_opponent_failed_are_counted(tmp_path: Path):
     ]
     page, markdown = written(events, tmp_path)
     # by hand: -0.2 and +0.4; deviation 0.424, t(1) 12.706 * 0.424 / sqrt(2) = 3.81
-    assert "| deltanet | level (1 out of time, 1 not trained) | +0.10 [-3.71, +3.91] |" in markdown
+    words = "not told apart, too few seeds"  # two of them, and the interval holds 0
+    gaps = "1 out of time, 1 not trained"
+    assert f"| deltanet | {words} ({gaps}) | +0.10 [-3.71, +3.91] |" in markdown
     assert "| 2 of 4 seeds |" in markdown
-    assert "level 1 out of time, 1 not trained +0.10 [-3.71, +3.91]" in page.text
+    assert f"{words} {gaps} +0.10 [-3.71, +3.91]" in page.text
     assert "2 of 4 seeds" in page.text
 
 
@@ -117,10 +121,35 @@ def test_the_stored_preset_gives_the_noise_units(tmp_path: Path):
     )
     assert "| recall | nats | 0.1 |" in markdown
     # half of what a unit of 0.05 gives: -0.05 [-0.53, +0.43]
-    assert re.search(r"\| deltanet \| level \| -0\.0[23] \[-0\.26, \+0\.21\] \|", markdown)
+    assert re.search(r"\| deltanet \| not told apart \| -0\.0[23] \[-0\.26, \+0\.21\] \|", markdown)
 
 
 def test_a_stored_preset_that_cannot_be_read_is_said(tmp_path: Path):
     page, _ = written([*campaigns.opening(stored='{"name": 1}'), *winning()[4:]], tmp_path)
     assert "The preset cannot be read, so its noise units are not known here." in page.text
     assert "trained, but the preset cannot be read" in page.text
+
+
+def test_the_gallery_says_what_known_layers_have_over_the_same_baseline(tmp_path: Path):
+    page, markdown = written(winning(), tmp_path)
+    # by hand: (2.00 2.04 1.97 2.02) - (1.79 1.84 1.77 1.80) over 0.05 = 4.2 4.0 4.0 4.4
+    # mean 4.15, deviation 0.191, t(3) 3.182 * 0.191 / 2 = 0.305
+    for text in (page.text, markdown.replace("\\_", "_")):
+        assert "over this campaign's baseline, linear_attention, and over nothing else" in text
+        assert "deltanet +4.15 [+3.85, +4.45] (4 seeds)" in text
+
+
+def test_a_gallery_that_met_no_known_layer_gives_no_number_for_them(tmp_path: Path):
+    page, _ = written([*campaigns.opening(), *campaigns.confirmed(campaigns.layer("a"))], tmp_path)
+    assert "Known layers have effects over it too, of which none was trained here" in page.text
+
+
+def test_the_reason_of_a_test_on_fresh_seeds_is_its_own_after_a_verification(tmp_path: Path):
+    winner = campaigns.layer("decayed delta", campaigns.BASELINE.id)
+    verified = campaigns.verdict(
+        winner, VerdictKind.VERIFIED, campaigns.effect(2.0), reason="at 4 times the size"
+    )
+    _, markdown = written([*winning(), verified], tmp_path)
+    tested = markdown.split("### Every test on fresh seeds")[1].split("##")[0]
+    assert "e-value 210 on 4 fresh seeds" in tested
+    assert "at 4 times the size" not in tested

@@ -147,16 +147,21 @@ def test_failures_are_counted_by_kind_with_a_reason(tmp_path: Path):
     assert "probe: causality 1 0 looking" in page.text
 
 
-def test_edits_are_sorted_into_those_that_help_and_those_that_do_not(tmp_path: Path):
+def test_edits_are_sorted_into_those_that_help_hurt_and_cannot_be_told(tmp_path: Path):
     events = campaigns.opening()
-    for k, (a, b) in enumerate([(0.5, -0.25), (1.0, -0.75)]):
+    for k, (a, b) in enumerate([(2.5, -2.25), (3.0, -2.75)]):
         events += campaigns.searched(
             campaigns.layer(f"c{k}"), 1.0, edits={"add:gate": a, "drop:norm": b}
         )
+    events += campaigns.searched(campaigns.layer("once"), 1.0, edits={"token-shift": 0.03})
     _, markdown = written(events, tmp_path)
-    helping, hurting = markdown.split("### Edits that did not help")
-    assert "| add:gate | +0.75 | 0.25 | 2 |" in helping
-    assert "| drop:norm | -0.50 | 0.25 | 2 |" in hurting
+    helping, rest = markdown.split("### Edits that seem to hurt")
+    hurting, unclear = rest.split("### Edits with too little to tell")
+    # by hand, variance of a lesson: two names with one degree and 0.125 each, the prior's four of
+    # 1: 4.25 / 6 = 0.708; standard error of two lessons sqrt(0.708 / 2) = 0.60, of one 0.84
+    assert "| add:gate | +2.75 | 0.60 | 2 |" in helping
+    assert "| drop:norm | -2.50 | 0.60 | 2 |" in hurting
+    assert "| token-shift | +0.03 | 0.84 | 1 |" in unclear
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ T4  What was not found is said, with the numbers of the events.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,11 @@ import told_campaigns as campaigns
 from pages import written
 from scipy.stats import rankdata, spearmanr
 
+from move37.core.trial import Stage
 from move37.insights import findings
 from move37.insights.missed import missed
 from move37.insights.story import tell
-from move37.insights.trends import ranks, trend_row
+from move37.insights.trends import model_parameters, ranks, trend_row
 
 VALUES = [3.0, 1.0, 2.0, 2.0, 5.0, 2.0, 9.0, 4.0, 4.0, 7.0, 8.0, 6.0]
 
@@ -52,6 +54,18 @@ def test_the_report_draws_and_tells_what_candidates_cost(tmp_path: Path):
     assert any(label.startswith("Parameters, operations and state") for label in labels)
     assert "state, bytes a layer" in page.text
     assert "the same throughout" in markdown
+
+
+def test_a_verification_at_four_times_the_size_is_no_part_of_the_searchs_trend():
+    """T3: `trial` measures 31,987 parameters."""
+    grown = campaigns.layer("grown")
+    larger = campaigns.trial(grown, 9, 1.0, stage=Stage.VERIFY)
+    assert larger.trial.measurement is not None
+    cost = replace(larger.trial.measurement.cost, n_parameters=127_948)
+    measurement = replace(larger.trial.measurement, cost=cost)
+    verified = replace(larger, trial=replace(larger.trial, measurement=measurement))
+    story = tell([*campaigns.opening(), *campaigns.searched(grown, 1.0), verified])
+    assert model_parameters(story.records[grown.id]) == 31_987
 
 
 def test_what_was_not_found_is_said():

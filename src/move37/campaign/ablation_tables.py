@@ -87,7 +87,7 @@ def _standing(difference: OverCampaigns | None) -> str:
         return "the same winners" if is_same else "not known"
     if difference.low > 0:
         return "better"
-    return "worse" if difference.high < 0 else "level"
+    return "worse" if difference.high < 0 else "not told apart"
 
 
 def table_of(ablation: Ablation, *, budget: int) -> Table:

@@ -78,6 +78,7 @@ def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
         motivation=idea.motivation,
         mechanism=mechanism_of(entry),
         verdict=last,
+        raced=verdicts.get("search"),
         effects=tuple(_effects(verdicts)),
         predictions=tuple(_predictions(entry, verdicts)),
         cost=layer_cost(ours, theirs, entry.probes),

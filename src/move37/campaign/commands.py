@@ -20,6 +20,7 @@ from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import work
 from move37.campaign.settings import load_campaign, load_preset
+from move37.campaign.stopping import used_seconds
 from move37.campaign.tables import (
     escape_lines,
     escape_markup,
@@ -35,7 +36,7 @@ from move37.campaign.way_on import ending_words, way_on
 from move37.campaign.workshop import PROBE_LIMITS
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, ReportError
-from move37.core.events import ModelCalled
+from move37.core.events import Event, ModelCalled
 from move37.insights.plain import report_json
 from move37.insights.report import Others, write_report
 from move37.lab.laboratory import Laboratory
@@ -196,12 +197,22 @@ def report_run(ledger: Ledger, folder: RunFolder, *, beside: Others = ()) -> Pat
         ReportError: the folder cannot be written.
     """
     try:
-        return write_report(list(ledger.events()), folder.path, beside=beside)
+        events, used = _read(ledger, folder)
+        return write_report(events, folder.path, beside=beside, used_seconds=used)
     except OSError as error:
         raise ReportError(
             f"the report cannot be written: {error}; the ledger has everything: make room, then "
             f"move37 report {folder.path.name}"
         ) from error
+
+
+def _read(ledger: Ledger, folder: RunFolder) -> tuple[list[Event], float]:
+    """Return a run's events and the wall clock that its search used by the last of them."""
+    records = list(ledger.records())
+    told = [(record.time / 1e6, record.event) for record in records]
+    last = told[-1][0] if told else 0.0
+    used = used_seconds(told, is_shared=folder.url is not None, now=last)
+    return [record.event for record in records], used
 
 
 def print_report(ledger: Ledger, *, beside: Others = ()) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.console import Console
@@ -12,8 +13,9 @@ from rich.text import Text
 
 from move37.campaign.canary_watch import marked
 from move37.campaign.lookup import find_entry
-from move37.campaign.tables import effect_words, escape_markup, imported_from
-from move37.campaign.tree import MEASURED, branches, element_changes, source_diff
+from move37.campaign.side_by_side import SideBySide, side_by_side
+from move37.campaign.tables import SHORT_ID, effect_words, escape_markup, imported_from
+from move37.campaign.tree import branches, element_changes, source_diff
 from move37.core.errors import ConfigError
 from move37.insights.method import lessons_page
 from move37.insights.story import tell
@@ -68,7 +70,7 @@ def show_tree(ledger: Ledger, *, start: str | None, most: int, as_json: bool) ->
         console.print(f"[dim]scores as published by {origin}[/]")
 
 
-def show_difference(ledger: Ledger, first: str, second: str) -> None:
+def show_difference(ledger: Ledger, first: str, second: str, *, as_json: bool = False) -> None:
     """Print what differs between two candidates: elements, effects, source.
 
     Raises:
@@ -76,35 +78,48 @@ def show_difference(ledger: Ledger, first: str, second: str) -> None:
     """
     state = ledger.state()
     one, two = find_entry(state, first), find_entry(state, second)
+    gone, new = element_changes(one, two)
+    found, lines = side_by_side(one, two), source_diff(one, two)
+    if as_json:
+        plain = {
+            "first": {"id": one.id, "name": one.candidate.idea.name},
+            "second": {"id": two.id, "name": two.candidate.idea.name},
+            "elements": {"only_first": gone, "only_second": new},
+            "effects": asdict(found),
+            "source": lines,
+        }
+        json.dump(plain, sys.stdout, ensure_ascii=False)
+        sys.stdout.write("\n")
+        return
     console = Console(highlight=False)
     for mark, entry in (("---", one), ("+++", two)):
         console.print(f"[bold]{mark} {entry.id}[/] {escape_markup(entry.candidate.idea.name)}")
-    gone, new = element_changes(one, two)
     for mark, names in (("[red]-[/]", gone), ("[green]+[/]", new)):
         if names:
             console.print(f"{mark} {escape_markup(', '.join(names))}")
-    _print_effects(console, one, two)
+    _print_effects(console, one, two, found)
     page = Text()
-    for line in source_diff(one, two):
+    for line in lines:
         style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
         page.append(_printable(line) + "\n", style=style)
     console.print(page or "the sources are equal", end="\n" if not page else "", soft_wrap=True)
 
 
-def _print_effects(console: Console, one: Entry, two: Entry) -> None:
-    sides = [(e.verdict.task_effects or {}) if e.verdict else {} for e in (one, two)]
-    tasks = dict.fromkeys([*sides[0], *sides[1]])
-    if not tasks:
-        return
-    table = Table("task", one.id[:8], two.id[:8])
-    for task in tasks:
-        cells = [effect_words(side[task]) if task in side else "-" for side in sides]
-        table.add_row(escape_markup(task), *cells)
-    console.print(table)
-    stages = [e.verdict.stage if e.verdict else None for e in (one, two)]
-    if stages[0] is not stages[1]:
-        words = " against ".join(MEASURED[s] if s else "not measured" for s in stages)
-        console.print(f"[dim]not alike: {words}[/]")
+def _print_effects(console: Console, one: Entry, two: Entry, found: SideBySide) -> None:
+    for rows, where in ((found.search, "in search"), (found.fresh, "on fresh seeds")):
+        if not rows:
+            continue
+        table = Table(
+            title=f"Effect over the baseline {where}, noise units, 95 %", title_justify="left"
+        )
+        for heading in ("task", one.id[:SHORT_ID], two.id[:SHORT_ID]):
+            table.add_column(heading)
+        for row in rows:
+            cells = [effect_words(e) if e else "-" for e in (row.first, row.second)]
+            table.add_row(escape_markup(row.task), *cells)
+        console.print(table)
+    for remark in found.remarks:
+        console.print(f"[dim]{remark}[/]")
 
 
 def write_lessons(ledger: Ledger, to: Path | None) -> None:

@@ -38,9 +38,10 @@ def find_entry(state: State, asked: str) -> Entry:
             f"no single candidate {_shown(asked)!r}: {len(matches)} are called so: "
             f"{_listed(matches)}; give more digits of the id"
         )
+    near = _near(wanted, candidates.values())
     raise UnknownName(
-        f"no single candidate {_shown(asked)!r} among {len(candidates)}; nearest: "
-        f"{_listed(_near(wanted, candidates.values()))}; move37 tree lists all"
+        f"no single candidate {_shown(asked)!r} among {len(candidates)}: no id begins so and no "
+        f"name is it; {f'nearest: {_listed(near)}; ' if near else ''}move37 tree lists all"
     )
 
 
@@ -51,15 +52,14 @@ def _spellings(entry: Entry) -> tuple[str, ...]:
 
 
 def _near(asked: str, entries: Iterable[Entry]) -> list[Entry]:
-    """Return the candidates whose id or name is most alike; without any, the newest."""
+    """Return the candidates whose id or name is most alike; often none."""
     by_name: dict[str, Entry] = {}
     for entry in entries:
         for spelling in (entry.id, entry.id[: max(4, len(asked))], *_spellings(entry)):
             by_name.setdefault(spelling.lower()[:MOST_LETTERS], entry)
     names = list(by_name)[-MOST_COMPARED:]
     found = difflib.get_close_matches(asked.lower()[:MOST_LETTERS], names, n=MOST_NAMED)
-    near = {by_name[name].id: by_name[name] for name in found}
-    return list(near.values()) or list({e.id: e for e in by_name.values()}.values())[-MOST_NAMED:]
+    return list({by_name[name].id: by_name[name] for name in found}.values())
 
 
 def _listed(entries: list[Entry]) -> str:

@@ -48,7 +48,10 @@ class Screen:
             ProgressBar(total=self._budget, completed=used, width=40),
             f"{clock(self._watch.left_seconds)} left",
         )
-        running = ", ".join(f"#{i} {what}" for i, what in sorted(progress.running.items()))
+        running = ", ".join(
+            f"{f'#{i}' if i >= 0 else 'baseline or opponent'} {what}"
+            for i, what in sorted(progress.running.items())
+        )
         return Group(head, progress_table(progress), f"[dim]now: {running or 'waiting'}[/]")
 
     def _line(self, session: Session, progress: Progress) -> str:

@@ -75,6 +75,18 @@ class Stopwatch:
         return self._stop.is_set()
 
 
+def used_seconds(sessions: Iterable[tuple[float, object]], *, is_shared: bool, now: float) -> float:
+    """Return the wall clock that a campaign's searches used, for whoever shows it.
+
+    Args:
+        sessions: as for `used_before`.
+        is_shared: whether several drivers may work on it at a time.
+        now: seconds since 1970; a last session that was not closed lasts until then.
+    """
+    told = [*sessions, (now, None)]
+    return used_together(told, now=now) if is_shared else used_before(told)
+
+
 def used_together(sessions: Iterable[tuple[float, object]], *, now: float) -> float:
     """Return the wall clock during which at least one driver worked: one budget for all of them.
 

@@ -103,7 +103,7 @@ def print_verified(console: Console, found: Verified | None) -> None:
     )
     table.add_column("against", overflow="fold", min_width=12)
     for heading in ("", "search tasks [95 %]", "exam tasks [95 %]", "time"):
-        table.add_column(heading, justify="right", no_wrap=True)
+        table.add_column(heading, justify="right", no_wrap=bool(heading))
     for row in found.rows:
         table.add_row(*_cells(row))
     console.print(table)

@@ -44,16 +44,23 @@ def doctor(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def mixers() -> None:
+def mixers(as_json: AsJson = False) -> None:
     """List the reference mixers that a campaign can start from or be compared with.
 
     Example: move37 mixers
     """
     import ast
+    import json
 
     from move37.core.parsing import parse
     from move37.lab.references import reference_names, reference_source
 
+    known: dict[str, str] = {}
     for name in reference_names():
         docstring = ast.get_docstring(parse(reference_source(name))) or ""
-        typer.echo(f"{name:22} {docstring.splitlines()[0]}")
+        known[name] = docstring.partition("\n")[0]
+    if as_json:
+        typer.echo(json.dumps([{"name": name, "what": what} for name, what in known.items()]))
+        return
+    for name, what in known.items():
+        typer.echo(f"{name:22} {what}")

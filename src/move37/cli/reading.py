@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from move37.cli.shared import AsJson, Name, Runs, app, open_ledger, run_folder
+from move37.core.errors import ConfigError
 
 
 @app.command()
@@ -61,7 +62,7 @@ def show(
 
     with open_ledger(name, runs) as ledger:
         if source:
-            show_source(ledger, candidate)
+            show_source(ledger, candidate, as_json=as_json)
             return
         folder = run_folder(name, runs)
         show_card(ledger, folder, candidate, html=html, svg=svg, as_json=as_json)
@@ -83,15 +84,20 @@ def report(
     """
     from move37.campaign.commands import print_report, report_run
 
-    others = []
+    folder, others = run_folder(name, runs), []
     for other in beside or ():
+        if run_folder(other, runs).path.resolve() == folder.path.resolve():
+            raise ConfigError(
+                f"--beside {other} is the run of the report itself; name another one, such as a "
+                "random search with the same preset"
+            )
         with open_ledger(other, runs) as ledger:
             others.append((other, list(ledger.events())))
     with open_ledger(name, runs) as ledger:
         if as_json:
             print_report(ledger, beside=others)
             return
-        typer.echo(report_run(ledger, run_folder(name, runs), beside=others))
+        typer.echo(report_run(ledger, folder, beside=others))
 
 
 @app.command()
@@ -120,6 +126,7 @@ def diff(
     second: Annotated[str, typer.Argument(help="Another one.")],
     name: Annotated[str, typer.Option("--run", help="Name of the run.")] = "first",
     runs: Runs = Path("runs"),
+    as_json: AsJson = False,
 ) -> None:
     """Show what differs between two candidates: elements, effects, source.
 
@@ -128,7 +135,7 @@ def diff(
     from move37.campaign.gallery_verbs import show_difference
 
     with open_ledger(name, runs) as ledger:
-        show_difference(ledger, first, second)
+        show_difference(ledger, first, second, as_json=as_json)
 
 
 @app.command()

@@ -11,7 +11,9 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from move37.core.trial import Stage
 from move37.dashboard.board import stage_of
+from move37.insights.race import bar_words
 
 Row = Mapping[str, Any]
 View = dict[str, Any]
@@ -85,6 +87,7 @@ def _verdict(event: Row) -> View:
     return {
         **verdict,
         "stage": stage_of(verdict),
+        "bar": bar_words(verdict["reason"]),
         "seq": event["seq"],
         "fitness": (event.get("fitness") or {}).get("value"),
     }
@@ -104,13 +107,12 @@ def _trial(row: Row) -> View:
 
 
 def _cost(trials: Sequence[Row]) -> View:
-    costs = [
-        (r["body"]["trial"].get("measurement") or {}).get("cost") or r["body"]["trial"].get("cost")
-        for r in trials
-    ]
-    known = [cost for cost in costs if cost]
+    """What all trials used; sizes and memory are of the search's size, not of a larger scale."""
+    told = [row["body"]["trial"] for row in trials]
+    costs = [((t.get("measurement") or {}).get("cost") or t.get("cost"), t) for t in told]
+    known = [cost for cost, trial in costs if cost and trial["spec"]["stage"] != Stage.VERIFY]
     return {
-        "cpu_seconds": sum(cost["cpu_seconds"] for cost in known),
+        "cpu_seconds": sum(cost["cpu_seconds"] for cost, _ in costs if cost),
         "n_trials": len(trials),
         "peak_memory_bytes": max(
             (c["peak_memory_bytes"] for c in known if c.get("device", "cpu") == "cpu"), default=0

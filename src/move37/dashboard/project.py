@@ -12,19 +12,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple
 
-from move37.campaign.folder import is_gone
+from move37.core.trial import Stage
 from move37.dashboard.board import IN_GALLERY, NO_RESULTS, Board, gallery, records
+from move37.dashboard.sessions import LIVE, standing
 
 Row = Mapping[str, Any]
 MAX_POINTS = 800
 """About as many as a chart of this page has pixels across."""
-QUIET_SECONDS = 900.0
-"""Silence after which a driver of another machine is taken for dead; one of this machine is looked
-for."""
-IMPORTED = "imported"
-LOST = "lost its driver"
-BY_HAND = "stopped by hand"
-"""A session that was not closed and has told nothing for so long counts as lost."""
 DOING = {
     "CandidateStarted": "choosing parents",
     "ParentsChosen": "reading cards",
@@ -39,6 +33,9 @@ DOING = {
     "TrialFinished": "being scored",
     "RungDecided": "between rungs",
 }
+
+
+STAGES = {Stage.CONFIRM: "fresh seeds, ", Stage.VERIFY: "verification at a larger scale, "}
 
 
 class Point(NamedTuple):
@@ -69,6 +66,16 @@ class Record(NamedTuple):
     name: str
 
 
+class Work(NamedTuple):
+    """Something that is going on."""
+
+    candidate: int
+    """Its index; -1 for the baseline and for opponents."""
+    who: str
+    """`#7`, `baseline linear_attention`, `opponent mamba3`."""
+    what: str
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Overview:
     """A campaign on one screen."""
@@ -80,10 +87,10 @@ class Overview:
     is_sandboxed: bool
     is_live: bool
     state: str
-    """In words: `running`, `finished: …`, `failed: …`, `stopped`, `lost its driver`, `imported`,
-    `not begun`."""
+    """See `sessions.Standing`."""
     budget_seconds: float
     used_seconds: float
+    """By the search."""
     n_events: int
     n_candidates: int
     n_measured: int
@@ -93,8 +100,7 @@ class Overview:
     gallery: tuple[Point, ...]
     verdicts: dict[str, int]
     failures: dict[str, int]
-    running: tuple[tuple[int, str], ...]
-    """Index of a candidate and what is going on with it."""
+    running: tuple[Work, ...]
     started: float
     minutes: float
     """From the start to the last event."""
@@ -125,14 +131,16 @@ def overview(
     latest: Sequence[Row],
     newest: float,
     now: float,
+    is_shared: bool = False,
 ) -> Overview:
     """Fold a run's rows into one screen. See `dashboard.reader` for what the rows hold."""
     config = config_of(sessions)
     started = sessions[0]["time"] / 1e6 if sessions else now
     newest = max(newest, started)
-    state, used = _state(sessions, now=now, newest=newest)
+    stands = standing(sessions, is_shared=is_shared, now=now, newest=newest)
+    is_live = stands.state in LIVE
     points = points_of(board)
-    standing = Counter(r["verdict"] for r in board.searched if r["verdict"])
+    verdicts = Counter(r["verdict"] for r in board.searched if r["verdict"])
     best = records(board)[-1:]
     shown = thinned(points)
     return Overview(
@@ -141,10 +149,10 @@ def overview(
         baseline=str(config.get("baseline", "the baseline")),
         seed=int(config.get("seed", 0)),
         is_sandboxed=all(r["body"].get("sandboxed", True) for r in sessions),
-        is_live=state == "running",
-        state=state,
+        is_live=is_live,
+        state=stands.state,
         budget_seconds=float((config.get("budget") or {}).get("wall_seconds") or 0.0),
-        used_seconds=used,
+        used_seconds=stands.used_seconds,
         n_events=totals["n_events"],
         n_candidates=totals["n_candidates"],
         n_measured=sum(p.effect is not None for p in points),
@@ -152,9 +160,9 @@ def overview(
         cpu_seconds=totals["cpu_seconds"],
         best=next((p for p in points if best and p.id == best[0][0]["id"]), None),
         gallery=tuple(p for p in points if p.kind in IN_GALLERY),
-        verdicts=dict(standing),
+        verdicts=dict(verdicts),
         failures=dict(failures),
-        running=running(trials, latest, now=now) if state == "running" else (),
+        running=running(trials, latest, names_of(board, config), now=now) if is_live else (),
         started=started,
         minutes=(newest - started) / 60,
         points=shown,
@@ -168,7 +176,7 @@ def overview(
 
 
 def config_of(sessions: Sequence[Row]) -> dict[str, Any]:
-    """Return the campaign's config with the last session's budget; empty if it does not read."""
+    """Return the campaign's config with the last search's budget; empty if it does not read."""
     first = next((r["body"] for r in sessions if r["kind"] == "CampaignStarted"), {})
     try:
         config = json.loads(first.get("config") or "{}")
@@ -176,39 +184,14 @@ def config_of(sessions: Sequence[Row]) -> dict[str, Any]:
         return {}
     if not isinstance(config, dict):
         return {}
-    opened = [r["body"] for r in sessions if r["kind"] == "SessionOpened"]
+    opened = [
+        r["body"] for r in sessions
+        if r["kind"] == "SessionOpened" and r["body"].get("purpose", "search") == "search"
+    ]  # fmt: skip
     if opened:
         budget = config.get("budget") or {}
         config["budget"] = {**budget, "wall_seconds": opened[-1]["budget_seconds"]}
     return config
-
-
-def _state(sessions: Sequence[Row], *, now: float, newest: float) -> tuple[str, float]:
-    used, opened, state = 0.0, None, "not begun"
-    for row in sessions:
-        at = row["time"] / 1e6
-        if row["kind"] == "CampaignStarted":
-            state = IMPORTED
-        elif row["kind"] == "SessionOpened":
-            opened, state = at, "running"
-        else:
-            used += row["body"]["wall_seconds"]
-            opened, state = None, _ending(row["body"])
-    if opened is None:
-        return state, used
-    gone = is_gone(str(sessions[-1]["body"].get("driver", "")), since=opened)
-    if gone or (gone is None and now - max(newest, opened) > QUIET_SECONDS):
-        return LOST, used + max(0.0, newest - opened)
-    return state, used + max(0.0, now - opened)
-
-
-def _ending(closed: Row) -> str:
-    reason = str(closed["reason"])
-    if closed.get("failed"):
-        return f"failed: {reason}"
-    if reason.startswith(BY_HAND):
-        return "stopped"
-    return LOST if reason == "lost" else f"finished: {reason}"
 
 
 def points_of(board: Board) -> list[Point]:
@@ -260,22 +243,49 @@ def thinned(points: Sequence[Point], limit: int = MAX_POINTS) -> tuple[Point, ..
     return tuple(kept)
 
 
+def names_of(board: Board, config: Mapping[str, Any]) -> dict[str, tuple[int, str]]:
+    """Return index and name of every candidate, as a list of what is going on shows them."""
+    names: dict[str, tuple[int, str]] = {}
+    for node in board.nodes.values():
+        index, name = node["candidate_index"], node["name"] or node["id"]
+        role = "baseline" if name == config.get("baseline") else node["role"]
+        names.setdefault(node["id"], (index, f"#{index}" if index >= 0 else f"{role} {name}"))
+    return names
+
+
 def running(
-    trials: Sequence[Row], latest: Sequence[Row], *, now: float
-) -> tuple[tuple[int, str], ...]:
-    """Say for each candidate in work what is going on with it, and for how long."""
-    doing: dict[int, str] = {}
-    for row in latest:
-        words = DOING.get(row["kind"], row["kind"])
-        doing[row["candidate_index"]] = f"{words}, {duration(now - row['time'] / 1e6)}"
-    for row in trials:
-        spec = row["body"]["spec"]
-        stage = "fresh seeds, " if spec["stage"] == "confirm" else ""
-        doing[row["candidate_index"]] = (
-            f"training, {stage}rung {spec['rung']}, seed {spec['seed']}, "
-            f"{duration(now - row['time'] / 1e6)}"
+    trials: Sequence[Row],
+    latest: Sequence[Row],
+    names: Mapping[str, tuple[int, str]],
+    *,
+    now: float,
+) -> tuple[Work, ...]:
+    """Say for each training, and for each candidate between two, what is going on and how long."""
+    training = [_training(row, names, now=now) for row in trials]
+    at_work = {work.candidate for work in training}
+    between = [
+        Work(
+            row["candidate_index"],
+            f"#{row['candidate_index']}",
+            f"{DOING.get(row['kind'], row['kind'])}, {duration(now - row['time'] / 1e6)}",
         )
-    return tuple(sorted(doing.items()))
+        for row in latest
+        if row["candidate_index"] not in at_work
+    ]
+    return tuple(sorted([*training, *between]))
+
+
+def _training(row: Row, names: Mapping[str, tuple[int, str]], *, now: float) -> Work:
+    spec, index = row["body"]["spec"], row["candidate_index"]
+    known = names.get(spec["candidate_id"], (index, spec["candidate_id"]))
+    index, who = (index, f"#{index}") if index >= 0 else known
+    stage = STAGES.get(spec["stage"], "")
+    return Work(
+        index,
+        who,
+        f"training, {stage}rung {spec['rung']}, seed {spec['seed']}, "
+        f"{duration(now - row['time'] / 1e6)}",
+    )
 
 
 def duration(seconds: float) -> str:

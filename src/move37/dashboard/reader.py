@@ -51,6 +51,8 @@ class Reader:
         self.name = folder.path.name
         self.folder = folder.path
         url = folder.url
+        self.is_shared = url is not None
+        """Whether several drivers may work on it at a time."""
         self._file = folder.ledger if url is None else None
         self._check_there()
         self._engine: Engine = _open_file(folder.ledger) if url is None else _open_server(url)
@@ -211,8 +213,14 @@ class Reader:
         return self._rows(rows.order_by(c.candidate_index))
 
     def sessions(self) -> list[Row]:
-        """Return start, openings and closings, with the time of each."""
-        return self.of_kinds(["CampaignStarted", "SessionOpened", "SessionClosed"])
+        """Return start, openings and closings, with the time of each.
+
+        `before` is when the event before it was written, in seconds: where a session that was not
+        closed had come to when the next one opened.
+        """
+        rows = self.of_kinds(["CampaignStarted", "SessionOpened", "SessionClosed"])
+        times = self.times(row["seq"] - 1 for row in rows)
+        return [row | {"before": times.get(row["seq"] - 1, row["time"] / 1e6)} for row in rows]
 
     def of_kinds(self, kinds: Iterable[str], *, since: int = 0, newest: int = 0) -> list[Row]:
         """Return events of some kinds in order, bodies read; `newest` keeps only the last ones."""

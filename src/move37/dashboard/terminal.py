@@ -11,8 +11,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 
 from move37.campaign.folder import RunFolder
-from move37.dashboard.project import IMPORTED, Overview, Point, duration
+from move37.dashboard.project import Overview, Point, duration
 from move37.dashboard.reader import Reader
+from move37.dashboard.sessions import IMPORTED, VERIFYING
 from move37.dashboard.watched import Watch
 
 WATCH_SECONDS = 1.0
@@ -69,14 +70,14 @@ def screen(view: Overview) -> Group:
         bar = Table.grid(padding=(0, 2))
         used = min(view.used_seconds, view.budget_seconds)
         bar.add_row(
-            "time",
+            "search time" if view.state == VERIFYING else "time",
             ProgressBar(total=view.budget_seconds, completed=used, width=40),
             f"{duration(view.used_seconds)} used, {duration(view.left_seconds)} left",
         )
         parts.append(bar)
     parts.append(_numbers(view))
-    for index, what in view.running[:MAX_LISTED]:
-        parts.append(f"[dim]now[/]  #{index} {_safe(what)}")
+    at_work = view.running[:MAX_LISTED]
+    parts += [f"[dim]now[/]  {_safe(work.who)} {_safe(work.what)}" for work in at_work]
     return Group(*parts)
 
 

@@ -21,6 +21,7 @@ from move37.dashboard.board import Board, grown
 from move37.dashboard.conversation import conversation
 from move37.dashboard.project import Overview, overview, tree
 from move37.dashboard.reader import Reader
+from move37.dashboard.sessions import open_sessions
 
 RUN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 MAX_ANSWERS = 64
@@ -235,17 +236,18 @@ class Watch:
         """
         reader = self.reader
         sessions = reader.sessions()
-        opened = [r["seq"] for r in sessions if r["kind"] == "SessionOpened"]
-        is_open = bool(opened) and sessions[-1]["kind"] == "SessionOpened"
+        opened = open_sessions(sessions, is_shared=reader.is_shared)
+        since = min((row["seq"] for row in opened), default=None)
         return overview(
             totals=reader.totals(),
             sessions=sessions,
             board=self.board(),
             failures=reader.failures(),
-            trials=reader.unfinished_trials(opened[-1]) if is_open else [],
-            latest=reader.latest_by_index() if is_open else [],
+            trials=[] if since is None else reader.unfinished_trials(since),
+            latest=[] if since is None else reader.latest_by_index(),
             newest=reader.newest(),
             now=now,
+            is_shared=reader.is_shared,
         )
 
 

@@ -16,6 +16,7 @@ from move37.core.claims import Effect, Verdict
 from move37.core.trial import ProbeReport
 from move37.insights import wording
 from move37.insights.costs import LayerCost
+from move37.insights.race import bar_words
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +151,8 @@ class Card:
     motivation: str
     mechanism: Mechanism
     verdict: Verdict | None
+    raced: Verdict | None
+    """What the search called it."""
     effects: tuple[EffectRow, ...]
     predictions: tuple[PredictionRow, ...]
     cost: LayerCost
@@ -169,6 +172,22 @@ class Card:
     """What another campaign published, of an imported candidate: labels and texts."""
     proof: Proof
     source: str
+
+
+def verdict_lines(card: Card) -> list[tuple[str, str]]:
+    """Return label and words: the standing, and what the search called it and over which bar."""
+    lines, raced = [], card.raced
+    if card.verdict:
+        needed = ""
+        if card.verdict.e_value is not None:
+            needed = f"; e-value {card.verdict.e_value:.3g}"
+            needed += f", needed {1 / card.verdict.level:.3g}" if card.verdict.level else ""
+        lines.append(("verdict", f"{card.verdict.kind}: {card.verdict.reason}{needed}"))
+    if raced and raced != card.verdict:
+        lines.append(("in the search", f"{raced.kind}: {raced.reason}"))
+    if raced and (words := bar_words(raced.reason)):
+        lines.append(("the bar", words))
+    return lines
 
 
 def cost_lines(card: Card) -> list[tuple[str, str, str]]:
@@ -206,7 +225,10 @@ def card_page(card: Card) -> str:
         "shorten": wording.shorten,
     }
     return environment.get_template("card.html").render(
-        card=card, costs=cost_lines(card), diagram=card.mechanism.diagram
+        card=card,
+        verdicts=verdict_lines(card),
+        costs=cost_lines(card),
+        diagram=card.mechanism.diagram,
     )
 
 

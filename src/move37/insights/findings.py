@@ -10,13 +10,17 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 
-from move37.core.claims import Effect, VerdictKind
+from move37.core.claims import Effect, Verdict, VerdictKind
 from move37.core.trial import Stage
 from move37.insights.costs import LayerCost, RelativeCost, layer_cost, on_front, relative_cost
 from move37.insights.paired import Paired, compare
 from move37.insights.setting import Setting
 from move37.insights.story import Record, Story
 from move37.insights.wording import shorten, signed
+
+APART, FEW = "not told apart", "too few seeds"
+LEAST_PAIRS = 4
+"""Seeds of the first test on fresh ones; with fewer, an interval tells next to nothing."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,12 +41,21 @@ class GalleryRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class KnownLayer:
+    """What a known mixer has over the campaign's baseline: a measure for what an effect is."""
+
+    name: str
+    effect: Effect
+    """On fresh seeds, mean over the search tasks, noise units."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OpponentRow:
     """The declared best of the gallery against one known mixer."""
 
     name: str
     words: str
-    """`ahead`, `level`, `behind`, or why there is no comparison."""
+    """`ahead`, `behind`, `not told apart`, or why there is no comparison."""
     paired: Paired | None = None
     seeds: str = ""
     """`4`, or `3 of 4 seeds` where the opponent has no result on some."""
@@ -111,6 +124,22 @@ def opponent_rows(story: Story, setting: Setting, best: Record | None) -> list[O
     return [_against(best, opponent, setting) for opponent in opponents]
 
 
+def known_layers(story: Story, setting: Setting, baseline: Record | None) -> list[KnownLayer]:
+    """Return what known layers have over the baseline on the fresh seeds, the largest first."""
+    if baseline is None or setting.preset is None:
+        return []
+    theirs = baseline.measurements(Stage.CONFIRM)
+    found = []
+    for record in story.records.values():
+        ours = record.measurements(Stage.CONFIRM)
+        if not record.role or record.id == baseline.id or not ours:
+            continue
+        paired = compare(ours, theirs, setting.preset.tasks, planned=ours.keys())
+        if paired is not None:
+            found.append(KnownLayer(name=record.name, effect=paired.combined))
+    return sorted(found, key=lambda layer: -layer.effect.mean)
+
+
 def declared_best(gallery: Iterable[GalleryRow]) -> Record | None:
     """Return the entry with the largest effect in the search, of equal ones the earlier.
 
@@ -133,11 +162,17 @@ def tested_rows(story: Story) -> list[TestedRow]:
             fresh=record.test.effect,
             held=record.test.kind is VerdictKind.CONFIRMED,
             refuted=record.standing is VerdictKind.REFUTED,
-            reason=record.verdict.reason if record.verdict else record.test.reason,
+            reason=_why(record, record.test),
         )
         for record in story.searched
         if record.test
     ]
+
+
+def _why(record: Record, test: Verdict) -> str:
+    """The test's own reason; only a refutation at the larger scale says more about it."""
+    last = record.verdict
+    return last.reason if last and last.kind is VerdictKind.REFUTED else test.reason
 
 
 def best_searched(story: Story) -> Record | None:
@@ -250,10 +285,12 @@ def _gaps(record: Record, planned: Collection[int], n_missing: int) -> str:
 
 
 def standing(effect: Effect) -> str:
-    """Say on which side of zero the interval lies."""
+    """Say on which side of zero the interval lies; one that holds zero does not show equality."""
     if effect.low > 0:
         return "ahead"
-    return "behind" if effect.high < 0 else "level"
+    if effect.high < 0:
+        return "behind"
+    return APART if effect.n_pairs >= LEAST_PAIRS else f"{APART}, {FEW}"
 
 
 def outcome_of(record: Record) -> str:

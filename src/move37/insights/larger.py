@@ -23,7 +23,7 @@ class LargerRow:
     name: str
     is_baseline: bool
     words: str
-    """`ahead`, `level`, `behind` on the search's tasks, or why there is no comparison."""
+    """`ahead`, `behind`, `not told apart` on the search's tasks, or why there is no comparison."""
     learning_rate: float | None
     search: Paired | None = None
     """On the search's tasks, noise units."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import statistics
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -13,7 +11,6 @@ from move37.insights.paired import Spread, score, spread
 from move37.insights.setting import Setting
 from move37.insights.story import Record, Story
 
-N_CREDITS = 8
 N_WORST = 5
 TELLING = 3.0
 """An interval of a deviation whose ends are further apart than this agrees with anything."""
@@ -29,18 +26,6 @@ class FailureRow:
     example: Record | None
     """None where there is no candidate: the proposal failed."""
     reason: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CreditRow:
-    """What one edit seems to be worth: an association among relatives, not an ablation."""
-
-    name: str
-    mean: float
-    """Noise units; positive helps."""
-    error: float | None
-    """Standard error of the mean over lessons; None for a single lesson."""
-    n: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,18 +68,6 @@ def _unproposed_rows(story: Story) -> list[FailureRow]:
         FailureRow(kind=kind, count=len(found), n_repaired=0, example=None, reason=found[0])
         for kind, found in reasons.items()
     ]
-
-
-def credit_rows(story: Story) -> tuple[list[CreditRow], list[CreditRow]]:
-    """Return the edits that seem to help, best first, and those that do not, worst first."""
-    earned: dict[str, list[float]] = defaultdict(list)
-    for record in story.entries.values():
-        for name, value in (record.lesson.credits if record.lesson else {}).items():
-            earned[name].append(value)
-    rows = [_credit_row(name, values) for name, values in earned.items()]
-    helping = sorted((r for r in rows if r.mean > 0), key=lambda r: (-r.mean, r.name))
-    hurting = sorted((r for r in rows if r.mean < 0), key=lambda r: (r.mean, r.name))
-    return helping[:N_CREDITS], hurting[:N_CREDITS]
 
 
 def worst_lessons(story: Story) -> list[Record]:
@@ -159,9 +132,3 @@ def _failure_kind(record: Record) -> str:
 
 def _words(outcome: Outcome) -> str:
     return outcome.value.replace("_", " ")
-
-
-def _credit_row(name: str, values: list[float]) -> CreditRow:
-    n = len(values)
-    error = statistics.stdev(values) / math.sqrt(n) if n > 1 else None
-    return CreditRow(name=name, mean=math.fsum(values) / n, error=error, n=n)

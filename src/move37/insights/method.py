@@ -22,6 +22,10 @@ PREFACE = (
     "Associations among relatives at this campaign's size, not ablations."
 )
 N_EVIDENCE = 6
+TELLING = 2.0
+"""Standard errors from 0 below which a mean tells nothing."""
+UNCLEAR = "within two standard errors of 0, or one lesson alone"
+LEAST_LESSONS = 2  # assumed: one comparison of relatives has nothing that it could agree with
 PAIR_NOISE = 1.0
 """Deviation of one paired difference, in noise units: what the unit means."""
 PRIOR_DEGREES = 4  # assumed: as much as five lessons about one name would say
@@ -42,7 +46,19 @@ class Learnt:
     shrunk: float
     """The mean drawn towards 0 as far as its noise asks: what the next campaign is told."""
     evidence: tuple[str, ...]
-    """Candidates whose lessons say so."""
+    """Candidates whose lessons say so, one each."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Credits:
+    """What was learnt, by what can be said of it."""
+
+    helping: list[Learnt]
+    """The most helpful first."""
+    hurting: list[Learnt]
+    """The most harmful first."""
+    unclear: list[Learnt]
+    """Too little to tell: less than TELLING standard errors from 0, or too few lessons."""
 
 
 def learnt(story: Story) -> list[Learnt]:
@@ -75,6 +91,23 @@ def learnt(story: Story) -> list[Learnt]:
     return sorted(rows, key=lambda row: (-row.shrunk, row.name))
 
 
+def weighed(story: Story) -> Credits:
+    """Return what edits and elements seem to be worth, with those apart that noise could explain.
+
+    Error rate: of names that are worth nothing about one in twenty passes by luck.
+    """
+    rows = learnt(story)
+    clear = [
+        r for r in rows
+        if len(r.evidence) >= LEAST_LESSONS and abs(r.mean) >= TELLING * r.error
+    ]  # fmt: skip
+    return Credits(
+        helping=[r for r in clear if r.mean > 0],
+        hurting=[r for r in reversed(clear) if r.mean < 0],
+        unclear=[r for r in rows if r not in clear],
+    )
+
+
 def _pooled_noise(groups: list[list[float]]) -> float:
     """Return the variance of one lesson's worth around its name's mean, noise units squared."""
     degrees = sum(len(group) - 1 for group in groups)
@@ -85,19 +118,24 @@ def _pooled_noise(groups: list[list[float]]) -> float:
 def lessons_page(story: Story) -> str:
     """Return the lessons as Markdown; the lines that start with a name are read back."""
     name = story.started.name if story.started else "a campaign"
-    rows = learnt(story)
+    found = weighed(story)
     lines = [
         f"# Lessons of {escape_markdown(name)}",
         "",
         PREFACE,
         "",
     ]
-    for title, kept in (
-        ("Seems to help", [r for r in rows if round(r.shrunk, 2) > 0]),
-        ("Seems not to help", [r for r in reversed(rows) if round(r.shrunk, 2) < 0]),
+    for title, rows in (
+        ("Seems to help", found.helping),
+        ("Seems to hurt", found.hurting),
+        (f"Too little to tell: {UNCLEAR}", found.unclear),
     ):
-        lines += [f"## {title}", "", *(map(_line, kept) if kept else ["- nothing"]), ""]
-    if not rows:
+        kept = [row for row in rows if round(row.shrunk, 2)]
+        lines += [f"## {title}", "", *(map(_line, kept) if kept else ["- nothing"])]
+        if len(kept) < len(rows):
+            lines += [f"- {len(rows) - len(kept)} more, drawn to 0.00"]
+        lines += [""]
+    if not (found.helping or found.hurting or found.unclear):
         lines += [_nothing(story), ""]
     return "\n".join(lines)
 

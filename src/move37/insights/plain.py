@@ -12,9 +12,10 @@ from move37.insights.report import Others, report_context
 from move37.insights.story import Record
 
 KEYS = (
-    "name", "headline", "meaning", "baseline", "gallery", "tested", "opponents", "larger", "found",
-    "missed", "parts", "effects", "origins", "origin_shares", "trends", "failures", "helping",
-    "hurting", "calibration", "agreement", "spending", "guards", "noise", "published",
+    "name", "headline", "meaning", "baseline", "gallery", "tested", "race", "known", "opponents",
+    "larger", "found", "missed", "parts", "effects", "origins", "origin_shares", "trends",
+    "failures", "helping", "hurting", "unclear", "calibration", "agreement", "spending", "guards",
+    "noise", "published",
 )  # fmt: skip
 NAMES = {
     "found": "discovery",

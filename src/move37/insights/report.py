@@ -28,6 +28,7 @@ from move37.insights.findings import (
     declared_best,
     gallery_rows,
     headline,
+    known_layers,
     meaning,
     opponent_rows,
     outcome_of,
@@ -37,11 +38,13 @@ from move37.insights.findings import (
 from move37.insights.flow import data_flow_svg
 from move37.insights.judging import agreement_rows, calibration_rows
 from move37.insights.larger import verified_rows
-from move37.insights.lessons import credit_rows, failure_rows, noise_rows, worst_lessons
+from move37.insights.lessons import failure_rows, noise_rows, worst_lessons
 from move37.insights.matched import Matched, matched
+from move37.insights.method import UNCLEAR, weighed
 from move37.insights.missed import missed
 from move37.insights.provenance import provenance, share_rows
 from move37.insights.published import published
+from move37.insights.race import race_words
 from move37.insights.safeguards import safeguards
 from move37.insights.setting import Setting, command, config_text, read_setting
 from move37.insights.spend import spending
@@ -51,11 +54,15 @@ from move37.insights.trends import trend_rows
 Others = Sequence[tuple[str, Sequence[Event]]]
 """Names and events of runs that stand beside this one."""
 FILES = ("report.md", "report.html")
+N_CREDITS = 8
+"""Edits in each table of what they seem to be worth."""
 N_FLOWS = 20
 """Layers of the gallery whose data flow is drawn; the others have their source."""
 
 
-def write_report(events: list[Event], folder: Path, *, beside: Others = ()) -> Path:
+def write_report(
+    events: list[Event], folder: Path, *, beside: Others = (), used_seconds: float | None = None
+) -> Path:
     """Write report.html and report.md of a campaign into `folder`; return the page's path.
 
     Each file is replaced whole or not at all. The preset, which holds the noise units, is the
@@ -66,19 +73,23 @@ def write_report(events: list[Event], folder: Path, *, beside: Others = ()) -> P
         events: of the campaign.
         folder: must exist.
         beside: other runs whose discoveries over compute are drawn beside this one's.
+        used_seconds: wall clock of the search, which events alone do not tell; None: not said.
 
     Raises:
         ConfigError: a run beside has another preset or baseline.
         OSError: the folder cannot be written; files that were there are as they were.
     """
-    context = report_context(events, beside=beside)
+    context = report_context(events, beside=beside) | {"used_seconds": used_seconds}
     for name in FILES:
         _replace(folder / name, render(name, context))
     return folder / FILES[-1]
 
 
 def report_context(
-    events: list[Event], *, beside: Others = (), with_pictures: bool = True
+    events: list[Event],
+    *,
+    beside: Others = (),
+    with_pictures: bool = True,
 ) -> dict[str, Any]:
     """Return what the templates show. Cost: linear in the number of events."""
     story = tell(events)
@@ -90,7 +101,6 @@ def report_context(
     gallery, tested = gallery_rows(story, baseline), tested_rows(story)
     best = declared_best(gallery)
     opponents = opponent_rows(story, setting, best)
-    helping, hurting = credit_rows(story)
     baseline_name = baseline.name if baseline else (config.baseline if config else "the baseline")
     found, effects = discovery(events, beside), matched(story, setting)
     origins = provenance(story, events)
@@ -108,11 +118,11 @@ def report_context(
         "best": best,
         "opponents": opponents,
         "tested": tested,
+        "race": race_words(story.searched, len(setting.preset.rungs) if setting.preset else None),
+        "known": known_layers(story, setting, baseline),
         "larger": verified_rows(story, setting, baseline),
         "spending": spending(events, story),
         "failures": failure_rows(story),
-        "helping": helping,
-        "hurting": hurting,
         "worst": worst_lessons(story),
         "noise": noise_rows(setting, baseline),
         "agreement": agreement_rows(events),
@@ -131,6 +141,7 @@ def report_context(
             if with_pictures
             else {}
         ),
+        **_credit_words(story),
         **_session_words(story, setting),
     }
     return context | {"contents": [(id_, title) for id_, title, key in CONTENTS if context[key]]}
@@ -261,12 +272,23 @@ def _details(row: GalleryRow, *, draws: bool) -> dict[str, Any]:
     }
 
 
+def _credit_words(story: Story) -> dict[str, Any]:
+    earned = weighed(story)
+    return {
+        "helping": earned.helping,
+        "hurting": earned.hurting,
+        "unclear": earned.unclear,
+        "unclear_words": UNCLEAR,
+        "n_credits": N_CREDITS,
+    }
+
+
 def _session_words(story: Story, setting: Setting) -> dict[str, Any]:
     config = setting.config
     return {
         "name": story.started.name if story.started else "a campaign that has not started",
-        "used_seconds": sum(session.wall_seconds for session in story.closed),
-        "n_lost_sessions": max(len(story.opened) - len(story.closed), 0),
+        "used_seconds": None,
+        "was_verified": any(session.purpose == "verify" for session in story.opened),
         "command": command(config, sandboxed=story.is_sandboxed) if config else "",
         "config_text": config_text(config) if config else (
             story.started.config if story.started else ""

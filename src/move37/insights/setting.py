@@ -40,8 +40,9 @@ def read_setting(story: Story) -> Setting:
         config = CampaignConfig.model_validate_json(story.started.config)
     except ValueError:
         return Setting(config=None, preset=preset)
-    if story.opened:  # a later session may have been given more
-        budget = {"wall_seconds": story.opened[-1].budget_seconds}
+    searches = [s for s in story.opened if s.purpose == "search"]
+    if searches:  # a later session may have been given more; a verification has no part in it
+        budget = {"wall_seconds": searches[-1].budget_seconds}
         config = config.model_copy(update={"budget": config.budget.model_copy(update=budget)})
     return Setting(config=config, preset=preset if stored else _read_preset(config.preset))
 

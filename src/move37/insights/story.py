@@ -25,6 +25,7 @@ from move37.core.events import (
     ProposalFailed,
     RecordImported,
     RootAdded,
+    RungDecided,
     SessionClosed,
     SessionOpened,
     TrialFinished,
@@ -35,6 +36,7 @@ from move37.core.trial import Measurement, ProbeReport, Stage, Trial, TrialSpec
 Told = (
     NoveltyJudged
     | ProbesRan
+    | RungDecided
     | VerdictReached
     | JudgementGiven
     | JudgementRevised
@@ -61,6 +63,8 @@ class Record:
     novelty: NoveltyJudged | None = None
     probes: ProbeReport | None = None
     trials: dict[TrialSpec, Trial] = field(default_factory=dict)
+    looks: list[RungDecided] = field(default_factory=list)
+    """What the race decided after each rung."""
     verdicts: list[VerdictReached] = field(default_factory=list)
     lesson: LessonWritten | None = None
     quality: float | None = None
@@ -249,6 +253,8 @@ def _learn(record: Record, event: Told) -> None:
             record.novelty = event
         case ProbesRan(report=report):
             record.probes = report
+        case RungDecided():
+            record.looks.append(event)
         case VerdictReached():
             record.verdicts.append(event)
         case JudgementGiven(quality=quality) | JudgementRevised(quality=quality):

@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from move37.core.trial import Stage
 from move37.insights.costs import layer_cost
 from move37.insights.judging import correlation
 from move37.insights.story import Record
@@ -114,10 +115,10 @@ def mixer_parameters(record: Record) -> float | None:
 
 
 def model_parameters(record: Record) -> float | None:
-    """Return the parameters of the whole model: measured here, or as published."""
+    """Return the parameters of the whole model at the search's size, or as published."""
     if record.published:
         return float(record.published.n_parameters) or None
-    measured = [t.measurement for t in record.trials.values() if t.measurement]
+    measured = list(record.measurements(Stage.SEARCH).values())
     return float(measured[-1].cost.n_parameters) if measured else None
 
 

@@ -9,7 +9,7 @@ export function draw(run, c, { ask }) {
   return [
     el("div", { class: "row" }, tag(c.verdict ?? c.role), el("span", { class: "soft mono" }, c.id), el("span", { class: "soft" }, `${origin}${c.operator ? `, ${c.operator}` : ""}, by ${c.author}`)),
     el("h1", {}, c.name),
-    c.verdicts.length ? el("p", {}, c.verdicts.at(-1).reason) : null,
+    c.verdicts.length ? el("p", {}, c.verdicts.at(-1).reason) : null, inSearch(c, search),
     numbers(c, search, fresh), idea(run, c), c.imported ? published(c.imported) : null,
     el("div", { class: "grid" }, taskEffects(fresh ?? search, Boolean(fresh)), el("section", {}, el("h2", {}, "Training curves"), curves(c))),
     c.source ? [el("h2", {}, "Data flow"), flow(run, c)] : null,
@@ -20,6 +20,12 @@ export function draw(run, c, { ask }) {
     el("h2", {}, "The conversation that made it"), talk(run, c, ask),
     el("h2", {}, "Ledger proof"), proof(c),
   ];
+}
+
+function inSearch(c, search) { // a promotion says little without the bar that was passed
+  if (!search || (!search.bar && search === c.verdicts.at(-1))) return null;
+  const own = search === c.verdicts.at(-1) ? "" : `In the search ${search.kind}: ${search.reason}. `;
+  return soft(`${own}${search.bar ? `The bar ${search.bar}.` : ""}`);
 }
 
 function numbers(c, search, fresh) {

@@ -33,7 +33,7 @@ function work(run, v) {
   const why = v.is_live ? "Between two candidates." : v.state === "imported" ? "An imported campaign: nobody works on it."
     : "Nobody works on this campaign. The same move37 run goes on with it.";
   return [el("h2", {}, "At work now"), v.running.length
-    ? table(["candidate", "doing"], v.running.map(([i, what]) => [i < 0 ? "baseline or opponent" : atIndex(run, i), what]), { wide: [1] })
+    ? table(["candidate", "doing"], v.running.map(([i, who, what]) => [i < 0 ? who : atIndex(run, i), what]), { wide: [1] })
     : empty(why)];
 }
 
