@@ -19,6 +19,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -38,6 +39,7 @@ from move37.core.events import (
     RootAdded,
     VerdictReached,
 )
+from move37.evidence.evalues import sign_e_value
 from move37.insights.card import card_page, verdict_lines
 from move37.insights.flow import data_flow
 from move37.insights.flow.formulas import formulas_of_code
@@ -114,6 +116,25 @@ def test_a_symbolic_candidate_shows_its_recurrence(finished_ledger, finished_run
     card = read_card(finished_ledger, RunFolder(path=finished_run), entry.id)
     assert any("S_t = " in line for line in card.mechanism.formulas)
     assert "description" in card.mechanism.remark
+
+
+def test_fresh_pairs_are_checked_without_students_t(finished_ledger, finished_run):
+    n_checked = 0
+    for id_ in finished_ledger.state().candidates:
+        card = read_card(finished_ledger, RunFolder(path=finished_run), id_)
+        fresh, check = card.effects[0].fresh if card.effects else None, card.fresh_check
+        assert (fresh is None) == (check is None)
+        if fresh is None or check is None:
+            continue
+        n_checked += 1
+        assert np.mean(check.differences) == pytest.approx(fresh.mean)
+        assert len(check.differences) == fresh.n_pairs
+        assert min(check.differences) <= check.bootstrap.low <= fresh.mean <= check.bootstrap.high
+        assert check.sign_e_value == pytest.approx(sign_e_value(check.differences))
+        n_better = sum(d > 0 for d in check.differences)
+        said = dict(verdict_lines(card))["its fresh pairs"]
+        assert f"{n_better} of {fresh.n_pairs} better" in said
+    assert n_checked
 
 
 def test_search_and_fresh_effects_stand_in_columns_of_their_own(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from move37.campaign.folder import RunFolder, stored_config
 from move37.campaign.lookup import find_entry
+from move37.campaign.results import compare_on
 from move37.campaign.tables import effect_words, published_lines
 from move37.cognition.shelf import all_cards
 from move37.core.candidate import Origin
@@ -17,11 +18,14 @@ from move37.core.claims import Effect, Verdict
 from move37.core.errors import Move37Error
 from move37.core.events import Event, VerdictReached
 from move37.core.trial import Stage, Trial
+from move37.evidence.effects import effect_of
+from move37.evidence.evalues import sign_e_value
 from move37.insights.card import (
     ArtefactRow,
     Card,
     CostRow,
     EffectRow,
+    FreshCheck,
     Mechanism,
     OriginRow,
     PredictionRow,
@@ -33,6 +37,7 @@ from move37.insights.costs import layer_cost, peak_memory
 from move37.insights.flow import data_flow, data_flow_svg
 from move37.insights.flow.formulas import formulas_of_code
 from move37.insights.provenance import checked_origins
+from move37.insights.setting import read_setting
 from move37.insights.story import tell
 from move37.memory.artefacts import DIGEST, Artefacts
 from move37.memory.ledger import Ledger
@@ -80,6 +85,7 @@ def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
         verdict=last,
         raced=verdicts.get("search"),
         effects=tuple(_effects(verdicts)),
+        fresh_check=_fresh_check(records, ours, theirs) if "fresh" in verdicts else None,
         predictions=tuple(_predictions(entry, verdicts)),
         cost=layer_cost(ours, theirs, entry.probes),
         baseline_cost=layer_cost(theirs, theirs, known.probes if known else None),
@@ -144,6 +150,21 @@ def _effects(verdicts: dict[str, Verdict]) -> list[EffectRow]:
     combined = {key: v.effect for key, v in verdicts.items()}
     rows = [EffectRow(task=COMBINED, **combined), *(EffectRow(task=t, **on(t)) for t in tasks)]
     return [row for row in rows if row.search or row.fresh or row.larger]
+
+
+def _fresh_check(
+    records: Sequence[Record], ours: Sequence[Trial], theirs: Sequence[Trial]
+) -> FreshCheck | None:
+    preset = read_setting(tell([record.event for record in records])).preset
+    fresh = [[t for t in trials if t.spec.stage is Stage.CONFIRM] for trials in (ours, theirs)]
+    found = compare_on(preset.tasks, *fresh) if preset else None
+    if found is None:
+        return None
+    return FreshCheck(
+        differences=tuple(found.differences.values()),
+        bootstrap=effect_of(found.differences, method="bootstrap"),
+        sign_e_value=sign_e_value(found.differences.values()),
+    )
 
 
 def _predictions(entry: Entry, verdicts: dict[str, Verdict]) -> list[PredictionRow]:

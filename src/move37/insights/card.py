@@ -46,6 +46,29 @@ class EffectRow:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FreshCheck:
+    """What the fresh seeds say without Student's t: checks, on which no decision rests."""
+
+    differences: tuple[float, ...]
+    """Mean over the tasks of each pair, noise units, in order of the seeds."""
+    bootstrap: Effect
+    """Their mean with its expanded percentile interval."""
+    sign_e_value: float
+    """Of how many are better, and nothing else."""
+
+    @property
+    def words(self) -> str:
+        """All of it in a line."""
+        n, better = len(self.differences), sum(d > 0 for d in self.differences)
+        pairs = ", ".join(f"{d:+.2f}" for d in self.differences)
+        boot = f"[{self.bootstrap.low:+.2f}, {self.bootstrap.high:+.2f}]"
+        return (
+            f"{pairs}; by bootstrap {boot}; {better} of {n} better, "
+            f"by signs alone e-value {self.sign_e_value:.3g}"
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PredictionRow:
     """What the author declared before any trial, beside what was measured."""
 
@@ -154,6 +177,8 @@ class Card:
     raced: Verdict | None
     """What the search called it."""
     effects: tuple[EffectRow, ...]
+    fresh_check: FreshCheck | None
+    """None: not tested on fresh seeds."""
     predictions: tuple[PredictionRow, ...]
     cost: LayerCost
     baseline_cost: LayerCost
@@ -183,6 +208,8 @@ def verdict_lines(card: Card) -> list[tuple[str, str]]:
             needed = f"; e-value {card.verdict.e_value:.3g}"
             needed += f", needed {1 / card.verdict.level:.3g}" if card.verdict.level else ""
         lines.append(("verdict", f"{card.verdict.kind}: {card.verdict.reason}{needed}"))
+    if card.fresh_check:
+        lines.append(("its fresh pairs", card.fresh_check.words))
     if raced and raced != card.verdict:
         lines.append(("in the search", f"{raced.kind}: {raced.reason}"))
     if raced and (words := bar_words(raced.reason)):
