@@ -177,6 +177,15 @@ def test_a_student_that_no_row_knows_is_refused(ledger, tmp_path, student, words
     assert list(ledger.events([DatasetExported])) == []
 
 
+def test_a_student_whose_family_the_team_declares_is_known(ledger, tmp_path):
+    """D3."""
+    text = TEAM.replace('model = "ours-7b"', 'model = "ours-7b"\nfamily = "our-base"')
+    exported = export_dataset(
+        ledger, team(tmp_path, text), shipped_families(), student=OURS, folder=tmp_path / "out"
+    )
+    assert exported.family == "our-base"
+
+
 @pytest.mark.parametrize(
     ("student", "family"), [("openai-compatible:mystery", None), (STUDENT, "qwen2.5")]
 )

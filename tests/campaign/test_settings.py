@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import traceback
 from importlib import resources
 from pathlib import Path
@@ -75,6 +76,12 @@ def test_a_misspelt_key_of_a_team_is_named_and_no_value_told(tmp_path, text, wor
     assert "pydantic" not in str(caught.value)
 
 
+def test_a_team_file_with_a_stray_key_is_no_campaign_without_a_team(tmp_path):
+    file = write(tmp_path, "name = 'x'\n[models.a]\nprovider = 'openai'\nmodel = 'm'")
+    with pytest.raises(ConfigError, match="unknown key 'name'"):
+        read_team(file)
+
+
 def test_the_team_of_a_campaign_file_is_read_also_where_it_names_none(tmp_path):
     assert read_team(write(tmp_path, "name = 'x'")) == TeamConfig()
     named = "name = 'x'\n[team]\non_alarm = 'quarantine'"
@@ -100,12 +107,12 @@ def test_a_warmup_that_never_ends_is_refused(tmp_path, n_warmup, is_refused):
     file = tmp_path / "mine.toml"
     text = (resources.files("move37.core") / "presets" / "tiny.toml").read_text("utf-8")
     file.write_text(text.replace("warmup_steps = 4\n", f"warmup_steps = {n_warmup}\n", 1))
-    if not is_refused:
-        assert load_preset(str(file)).training.warmup_steps == n_warmup
-        return
-    words = f"mine.toml: training.warmup_steps must be below total_steps=24, got {n_warmup}"
-    with pytest.raises(ConfigError, match=words):
-        load_preset(str(file))
+    config, preset = CampaignConfig(preset=str(file)), load_preset(str(file))
+    check_names(config, preset, is_new=False)  # a run that began with it is gone on with
+    words = f"preset tiny: training.warmup_steps must be below total_steps=24, got {n_warmup}"
+    refused = pytest.raises(ConfigError, match=words)
+    with refused if is_refused else contextlib.nullcontext():
+        check_names(config, preset, is_new=True)
 
 
 def test_kernels_that_are_not_installed_are_named_before_anything_runs():

@@ -160,8 +160,11 @@ def test_whoever_proposed_a_repaired_candidate_is_its_author_to_a_judge(ledger, 
     """S3."""
     child = replace(candidate("child", repaired.id), author=GPT)
     ledger.append(CandidateProposed(index=1, candidate=child, operator="llm"))
-    assert edges.makers(ledger.state(), repaired) == (GPT, CLAUDE)
-    assert edges.makers(ledger.state(), child) == (GPT,)
+    assert edges.makers(ledger.state(), repaired, 0) == (GPT, CLAUDE)
+    assert edges.makers(ledger.state(), child, 1) == (GPT,)
+    again = CandidateProposed(index=1, candidate=replace(repaired, author=GPT), operator="llm")
+    ledger.append(again)
+    assert edges.makers(ledger.state(), repaired, 1) == (GPT,)
     edges.record_judging(TEAM, Journal(ledger, 0), repaired)
     decided = {e.producer: e.allowed for e in ledger.events([EdgeDecided])}
     assert decided == {GPT: True, CLAUDE: False}

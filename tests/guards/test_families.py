@@ -56,6 +56,9 @@ def related(first: str, second: str, *, judging: bool = False) -> bool:
         ("openai-compatible:deepseek-r1:70b", "openai-compatible:llama3.3:70b"),
         ("openai-compatible:deepseek-r1:8b", "openai-compatible:llama3.1:8b"),
         ("openai-compatible:deepseek-r1:8b", "openai-compatible:qwen3:8b"),
+        ("openai-compatible:deepseek-r1", "openai-compatible:qwen3:8b"),
+        ("openai-compatible:deepseek-r1-tuners/Qwen2.5-7B-x", "openai-compatible:qwen2.5:7b"),
+        ("openai-compatible:claude-fans/qwen3-8b", "openai-compatible:qwen3:14b"),
         ("openai-compatible:deepseek-ai/DeepSeek-R1-0528-Qwen3-8B", "openai-compatible:qwen3:8b"),
         ("openai:ft:gpt-4o-2024-08-06:acme::id", "openai-compatible:gpt-4.1"),
         ("openai-compatible:ft:gpt-4o-2024-08-06:acme::id", "openai:gpt-4o-mini"),
@@ -72,7 +75,9 @@ def test_relatives_are_found_both_ways(first, second):
     ("first", "second"),
     [
         ("anthropic:claude-sonnet-5", "openai:gpt-5.4"),
-        ("openai-compatible:qwen2.5-7b", "openai-compatible:deepseek-r1"),
+        ("openai-compatible:qwen2.5-7b", "openai-compatible:deepseek-ai/DeepSeek-R1"),
+        ("openai-compatible:claude-fans/qwen3-8b", "anthropic:claude-opus-5"),
+        ("openai-compatible:O1-OPEN/OpenO1-LLama-8B-v0.1", "openai:o1"),
         ("openai-compatible:qwen2.5:7b", "openai-compatible:deepseek-r1:671b"),
         ("openai-compatible:qwen2.5:7b", "openai-compatible:llama3.1:8b"),
         ("openai:ft:gpt-4o-2024-08-06:acme::id", "openai-compatible:qwen2.5:7b"),
@@ -105,6 +110,9 @@ def test_what_no_row_knows_keeps_its_whole_name_and_its_vendor():
     """F2."""
     line = shipped_families().line_of("openai:ft:davinci-002:acme::id")
     assert (line.name, line.vendor) == ("openai:ft:davinci-002:acme::id", "openai")
+    for theirs in ("openai:ft:davinci-002:mistral-lab::id", "openai:davinci-002:claude-style:id"):
+        assert shipped_families().line_of(theirs).vendor == "openai"
+        assert related(theirs, "openai:gpt-5", judging=True)
     assert shipped_families().line_of("openai-compatible:mystery:7b").vendor == "unknown"
 
 

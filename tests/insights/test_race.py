@@ -67,8 +67,9 @@ def test_a_bar_of_zero_is_called_the_baseline():
 def test_who_was_dropped_is_counted_by_look():
     """C2: whoever was trained to the end and not promoted was not dropped before the end."""
     assert race_words(tell(RACE).searched, 3) == (
-        "Of 6 candidates that trained, 3 were dropped before the last of 3 looks (2 at look 1, 1 "
-        "at look 2); 2 were promoted, 1 of them over no higher bar than the baseline itself."
+        "Of 6 candidates that came to a look, 3 were dropped before the last of 3 looks (2 at "
+        "look 1, 1 at look 2); 2 were promoted, 1 of them over no higher bar than the baseline "
+        "itself."
     )
     assert race_words(tell(campaigns.winning()).searched, 3) == ""
 
@@ -77,4 +78,4 @@ def test_the_report_tells_the_race(tmp_path: Path):
     """C2."""
     page, markdown = written(RACE, tmp_path)
     for text in (page.text, markdown):
-        assert "Of 6 candidates that trained" in text
+        assert "Of 6 candidates that came to a look" in text

@@ -253,6 +253,18 @@ def check_names(config: CampaignConfig, preset: Preset, *, is_new: bool) -> None
     if is_new:
         for name in sorted(asked):
             find_candidate(name)
+        _check_warmup(preset)
+
+
+def _check_warmup(preset: Preset) -> None:
+    """Refuse a learning rate that never reaches its peak; no rule of Preset: ledgers hold some."""
+    n_warmup, n_steps = preset.training.warmup_steps, preset.training.total_steps
+    if n_warmup >= n_steps:
+        raise ConfigError(
+            f"preset {preset.name}: training.warmup_steps must be below total_steps={n_steps}, got "
+            f"{n_warmup}: the learning rate would never reach its peak; a tenth, {n_steps // 10}, "
+            "is usual"
+        )
 
 
 def _begin(workshop: Workshop, *, sandboxed: bool, purpose: str) -> None:

@@ -263,7 +263,7 @@ def judge_novelty(
         return judged
     edges.record_judging(workshop.config.team, Journal(workshop.ledger, index), candidate)
     try:
-        authors = edges.makers(workshop.ledger.state(), candidate)
+        authors = edges.makers(workshop.ledger.state(), candidate, index)
         opinion = critic.compare(
             Comparison(candidate=candidate, nearest=nearest, index=index, authors=authors)
         )
@@ -302,7 +302,7 @@ def assess(
             index=journal.index,
             anchors=shown.anchors(),
             seed=step_seed(workshop, journal.index, "judge"),
-            authors=edges.makers(workshop.ledger.state(), candidate),
+            authors=edges.makers(workshop.ledger.state(), candidate, home.index),
         )
     )
     return JudgementGiven(

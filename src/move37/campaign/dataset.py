@@ -121,7 +121,7 @@ def _family_of(student: str, roster: Roster, *, unknown_student: bool) -> str | 
         ConfigError: no row knows the student, and nobody said that it has no relatives.
     """
     line = roster.line(student)
-    if line.name in roster.families.lines:
+    if line.name in roster.families.lines or line.evidence == "declared":
         return line.name
     if unknown_student:
         return None
@@ -130,8 +130,8 @@ def _family_of(student: str, roster: Roster, *, unknown_student: bool) -> str | 
     raise ConfigError(
         f"no row of the graph of families knows the student {student!r}, so nothing says whose "
         f"work it may not learn from. {hint}Name it as provider:model, such as "
-        "openai-compatible:qwen2.5-7b, or say what it descends from in a file of [[line]] rows "
-        "(--families FILE), or say --unknown-student if it has no relatives in this run"
+        "openai-compatible:qwen2.5-7b, or say what it descends from (family in the team file, or a "
+        "[[line]] row in --families FILE), or say --unknown-student if it has no relatives here"
     )
 
 

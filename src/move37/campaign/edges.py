@@ -61,15 +61,20 @@ def may_not_judge(team: TeamConfig) -> Callable[[str, str], bool]:
     return related
 
 
-def makers(state: State, candidate: Candidate) -> tuple[str, ...]:
+def makers(state: State, candidate: Candidate, index: int) -> tuple[str, ...]:
     """Return whose work a candidate is: who repaired it, the last first, and who proposed it.
 
     A repair keeps the idea and most of the code, so all of them are its authors to a judge.
+
+    Args:
+        state: with everything that is recorded at the index.
+        candidate: proposed or repaired there, recorded or just made.
+        index: that brought it in; the same source may stand at another one, of other makers.
     """
     authors, seen = [candidate.author], {candidate.id}
-    entry = state.find(candidate.id)
+    entry = state.entries.get((index, candidate.id))
     while entry is not None and entry.role == "repaired":
-        entry = state.find(next(iter(entry.candidate.parents), ""))
+        entry = state.entries.get((index, next(iter(entry.candidate.parents), "")))
         if entry is None or entry.id in seen:
             break
         seen.add(entry.id)
@@ -77,11 +82,17 @@ def makers(state: State, candidate: Candidate) -> tuple[str, ...]:
     return tuple(dict.fromkeys(authors))
 
 
-def record_judging(team: TeamConfig, journal: Journal, candidate: Candidate) -> None:
-    """Record, for every model that may judge, whether it may judge this candidate."""
+def record_judging(
+    team: TeamConfig, journal: Journal, candidate: Candidate, *, home: int | None = None
+) -> None:
+    """Record, for every model that may judge, whether it may judge this candidate.
+
+    `home` is the index that brought it in, where that is another than the journal's.
+    """
     if Role.JUDGE in team.llm_roles:
         labels = [team.models[name].label for name in team.models_of(Role.JUDGE)]
-        authors = makers(journal.ledger.state(), candidate)
+        index = journal.index if home is None else home
+        authors = makers(journal.ledger.state(), candidate, index)
         edges = [(author, label) for author in authors for label in labels]
         _record(team, journal, edges, EdgeKind.JUDGING, about=candidate.id)
 

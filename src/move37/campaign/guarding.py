@@ -239,6 +239,6 @@ def read_team(file: Path) -> TeamConfig:
         ConfigError: the file cannot be read, or is no team.
     """
     tree = read_toml(file)
-    of_campaigns = CampaignConfig.model_fields.keys() - TeamConfig.model_fields.keys()
-    team = tree.get("team", {}) if tree.keys() & of_campaigns else tree
-    return validate(TeamConfig, team, where=file.name)
+    if "team" in tree or tree.keys() <= CampaignConfig.model_fields.keys():
+        return validate(CampaignConfig, tree, where=file.name).team
+    return validate(TeamConfig, tree, where=file.name)

@@ -50,7 +50,7 @@ def tainted_judgements(state: State, entries: Iterable[Entry], roster: Roster) -
         given = [e for e in entry.events if isinstance(e, JudgementGiven | JudgementRevised)]
         votes = given[-1].votes if given else {}
         reasons = {}
-        for judge, author in itertools.product(votes, makers(state, entry.candidate)):
+        for judge, author in itertools.product(votes, makers(state, entry.candidate, entry.index)):
             edge = Edge(producer=author, consumer=judge, kind=EdgeKind.JUDGING)
             decision = decide(edge, roster)
             if not decision.allowed:
@@ -67,7 +67,7 @@ def rejudge(workshop: Workshop, journal: Journal, *, before: int) -> None:
     state = workshop.ledger.state()
     entries = [e for e in state.entries.values() if 0 <= e.index < before]
     for tainted in tainted_judgements(state, entries, roster):
-        record_judging(team, journal, tainted.entry.candidate)
+        record_judging(team, journal, tainted.entry.candidate, home=tainted.entry.index)
         journal.once(
             JudgementRevised,
             lambda tainted=tainted: _revised(workshop, journal, tainted),

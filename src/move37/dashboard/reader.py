@@ -179,7 +179,10 @@ class Reader:
         return found
 
     def unfinished_trials(self, since: int) -> list[Row]:
-        """Return trials that began at or after event `since` and have no end."""
+        """Return trials that began at or after event `since` and have no end, each once.
+
+        One that was begun again counts from its last start.
+        """
         done = {
             (r["candidate"], r["stage"], r["rung"], r["seed"])
             for r in self._rows(
@@ -190,7 +193,8 @@ class Reader:
         }
         begun = self.of_kinds(["TrialStarted"], since=since)
         key = ("candidate_id", "stage", "rung", "seed")
-        return [r for r in begun if tuple(r["body"]["spec"][k] for k in key) not in done]
+        last = {tuple(r["body"]["spec"][k] for k in key): r for r in begun}
+        return [row for spec, row in last.items() if spec not in done]
 
     def latest_by_index(self, limit: int = 64) -> list[Row]:
         """Return the last event of each of the newest indices that have no verdict yet."""

@@ -129,13 +129,14 @@ class Families:
         return (*line.weights_from, *line.behaviour_from) if line else ()
 
     def _known(self, name: str) -> Line | None:
-        for forms in _readings(name):
+        whole = (name.lower(),)  # a row may speak of a name as one kind of server gives it
+        for forms in (whole, *_readings(name)):
             fitting = [
                 (len(pattern.replace("*", "")), pattern == line.name, line)
                 for line in self.lines.values()
                 for pattern in (line.name, *line.match)
                 for form in forms
-                if form == pattern.lower() or fnmatchcase(form, pattern.lower())
+                if _fits(form, pattern.lower())
             ]
             if fitting:
                 return max(fitting, key=lambda fit: fit[:2])[2]
@@ -146,15 +147,25 @@ def _readings(model: str) -> Iterator[tuple[str, ...]]:
     """Yield what a name may mean, the likeliest first, each with and without owner and tag.
 
     `openai-compatible:qwen2.5:7b` has a provider before it and a tag behind it,
-    `ft:gpt-4o:us::id` a mark and an owner. Of several parts any may be the model: to take a
-    stranger for a relative costs a row, to miss a relative costs more.
+    `openai:ft:gpt-4o:us::id` a mark before and an owner behind. Of several parts any may be the
+    model (to take a stranger for a relative costs a row, to miss a relative costs more), but of a
+    vendor's own name only the first: what follows are words of its customers.
     """
     provider, _, name = model.lower().partition(":")
     parts = name.split(":") if provider in PROVIDERS and name else model.lower().split(":")
+    if provider in VENDORS:
+        parts = [part for part in parts if part != "ft"][:1]
     for first, part in enumerate(parts):
         whole = ":".join(parts[first:])
         forms = (whole, whole.rsplit("/", 1)[-1], part, part.rsplit("/", 1)[-1])
         yield tuple(form for form in dict.fromkeys(forms) if form)
+
+
+def _fits(form: str, pattern: str) -> bool:
+    """Say whether a name is of a row; an owner counts for patterns that name one, and no others."""
+    if "/" in form and "/" not in pattern:
+        return False
+    return form == pattern or fnmatchcase(form, pattern)
 
 
 @cache

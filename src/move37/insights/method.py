@@ -88,7 +88,7 @@ def learnt(story: Story) -> list[Learnt]:
         )
         for name, of in earned.items()
     ]
-    return sorted(rows, key=lambda row: (-row.shrunk, row.name))
+    return sorted(rows, key=lambda row: (-row.shrunk, -row.mean, row.name))
 
 
 def weighed(story: Story) -> Credits:
@@ -130,11 +130,7 @@ def lessons_page(story: Story) -> str:
         ("Seems to hurt", found.hurting),
         (f"Too little to tell: {UNCLEAR}", found.unclear),
     ):
-        kept = [row for row in rows if round(row.shrunk, 2)]
-        lines += [f"## {title}", "", *(map(_line, kept) if kept else ["- nothing"])]
-        if len(kept) < len(rows):
-            lines += [f"- {len(rows) - len(kept)} more, drawn to 0.00"]
-        lines += [""]
+        lines += [f"## {title}", "", *(map(_line, rows) if rows else ["- nothing"]), ""]
     if not (found.helping or found.hurting or found.unclear):
         lines += [_nothing(story), ""]
     return "\n".join(lines)

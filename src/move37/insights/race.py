@@ -51,7 +51,7 @@ def race_words(searched: Sequence[Record], n_looks: int | None) -> str:
     promoted = [end for end in ends if end.decision.choice is RungChoice.PROMOTE]
     at = ", ".join(f"{n} at look {rung + 1}" for rung, n in sorted(dropped.items()))
     return (
-        f"Of {len(raced)} candidates that trained, {dropped.total() or 'none'} "
+        f"Of {len(raced)} candidates that came to a look, {dropped.total() or 'none'} "
         f"{'was' if dropped.total() <= 1 else 'were'} dropped before the last of {last + 1} looks"
         f"{f' ({at})' if at else ''}; {len(promoted)} {'was' if len(promoted) == 1 else 'were'} "
         f"promoted{_over_the_baseline(promoted)}."

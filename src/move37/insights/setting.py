@@ -56,7 +56,7 @@ def command(config: CampaignConfig, *, sandboxed: bool) -> str:
     """Return the command line that runs this campaign; flags alone where they can say it all."""
     words = ["move37", "run"]
     default = CampaignConfig()
-    rest = {"budget": {"confirm_share", "search_tokens"}} | {
+    rest = {"budget": {"confirm_share"}} | {
         key: True for key in CampaignConfig.model_fields if key not in FLAGS
     }
     if config.model_dump(include=rest) != default.model_dump(include=rest):
@@ -66,6 +66,8 @@ def command(config: CampaignConfig, *, sandboxed: bool) -> str:
         words += ["--budget", f"{config.budget.wall_seconds:g}s"]
         if config.budget.max_candidates:
             words += ["--candidates", str(config.budget.max_candidates)]
+        if config.budget.search_tokens:
+            words += ["--search-tokens", str(config.budget.search_tokens)]
         if config.workers:
             words += ["--workers", str(config.workers)]
     return shlex.join(words if sandboxed else [*words, "--unsandboxed"])
