@@ -192,7 +192,8 @@ from move37.core.budget import Limits
 limits = {LIMITS!r}
 laboratory = Laboratory()
 session = laboratory.session(limits)
-source = payloads.payload(payloads.DAEMON, name="m37-orphan")
+stay = payloads.DAEMON + "    time.sleep(60)\\n"  # else the child's end takes the daemon along
+source = payloads.payload(stay, name="m37-orphan")
 session.ask(Message(kind="run", fields={{"source": source}}), timeout_seconds=30)
 print("ready", flush=True)
 sys.stdin.read()

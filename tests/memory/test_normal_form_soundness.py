@@ -187,7 +187,7 @@ def test_every_small_change_of_a_layer_changes_its_form(name):
     for what, mutant in mutants(ast.parse(source), step=3):
         assert normal_form(mutant).digest != form, what
         n_mutants += 1
-    assert n_mutants > 30
+    assert n_mutants >= 25
 
 
 LINES = (
