@@ -72,6 +72,23 @@ class TestFinishedCampaign:
         assert seeds[Stage.SEARCH]
         assert not seeds[Stage.SEARCH] & seeds[Stage.CONFIRM]
 
+    def test_the_largest_search_effects_are_tested_first(self, finished_ledger):
+        """C2: not the fittest: fitness holds the judge's word."""
+        entries = finished_ledger.state().candidates
+        tested = list(dict.fromkeys(
+            e.candidate_id
+            for e in finished_ledger.events([VerdictReached])
+            if e.verdict.stage is Stage.CONFIRM
+        ))  # fmt: skip
+        promoted = {
+            id_: entry.search_verdict.effect.mean
+            for id_, entry in entries.items()
+            if entry.search_verdict and entry.search_verdict.kind is VerdictKind.PROMOTED
+        }
+        order = sorted(promoted, key=promoted.__getitem__, reverse=True)
+        assert tested
+        assert tested == order[: len(tested)]
+
     def test_verdicts_on_fresh_seeds_carry_them_with_e_value_and_level(self, finished_ledger):
         """C2."""
         search_seeds = {

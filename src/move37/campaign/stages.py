@@ -124,16 +124,20 @@ def confirm(workshop: Workshop, pool: Executor) -> None:
 
 
 def _to_confirm(workshop: Workshop) -> list[Entry]:
-    """List promoted candidates without a confirmation: one begun before, then the fittest."""
+    """List promoted candidates without a confirmation: one begun before, then by search effect.
+
+    Not by fitness: that is what the search climbs, and a third of it is the judge's word. All have
+    the same seeds, so shrinking changes no order.
+    """
     begun = _tests(workshop).keys()
     entries = [
         entry
         for entry in workshop.ledger.state().candidates.values()
-        if entry.fitness and entry.verdict and entry.verdict.kind is VerdictKind.PROMOTED
+        if entry.verdict and entry.verdict.kind is VerdictKind.PROMOTED
     ]
     return sorted(
         entries,
-        key=lambda e: (e.id not in begun, -(e.fitness.value if e.fitness else 0.0), e.index),
+        key=lambda e: (e.id not in begun, -_searched_effect(e), e.index),
     )
 
 
