@@ -26,26 +26,17 @@ from watched_runs import (
     layer,
     opening,
     searched,
+    seen,
     training,
     write,
 )
 
-from move37.campaign.folder import RunFolder, is_gone, name_driver
+from move37.campaign.folder import is_gone, name_driver
 from move37.core.events import CampaignStarted, Event, SessionClosed, SessionOpened
 from move37.dashboard.details import MAX_DIFF_LINES, difference
 from move37.dashboard.project import Point, clip_ends, duration, thinned, without_circles
-from move37.dashboard.reader import Reader
 from move37.dashboard.terminal import screen, sparkline
-from move37.dashboard.watched import Watch, Watched
-
-
-def seen(tmp_path, events, *, later: float = 0.0):
-    write(tmp_path / "first", events)
-    reader = Reader(RunFolder(path=tmp_path / "first"))
-    try:
-        return Watch(reader).overview(now=time.time() + later)
-    finally:
-        reader.close()
+from move37.dashboard.watched import Watched
 
 
 def test_the_overview_counts_what_the_ledger_holds(tmp_path):

@@ -8,21 +8,18 @@ D4  A promotion is told with the bar that was passed.
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from rich.console import Console
-from watched_runs import BASELINE, PLAIN, layer, opening, searched, write
+from watched_runs import BASELINE, PLAIN, layer, opening, searched, seen
 
-from move37.campaign.folder import RunFolder, name_driver
+from move37.campaign.folder import name_driver
 from move37.core.events import RootAdded, SessionClosed, SessionOpened, TrialStarted
 from move37.core.trial import Stage, TrialSpec
 from move37.dashboard.details import candidate as page_of
 from move37.dashboard.project import Overview, config_of
-from move37.dashboard.reader import Reader
 from move37.dashboard.sessions import open_sessions, standing
 from move37.dashboard.terminal import screen
-from move37.dashboard.watched import Watch
 
 ELSEWHERE = "elsewhere:1"
 NODE: dict[str, None] = dict.fromkeys(
@@ -40,15 +37,6 @@ def opened(at: float, driver: str, purpose: str = "search", *, before: float | N
 def closed(at: float, driver: str, seconds: float, reason: str = "the budget is used") -> Row:
     body = {"driver": driver, "reason": reason, "wall_seconds": seconds}
     return {"kind": "SessionClosed", "time": at * 1e6, "before": at, "body": body}
-
-
-def seen(tmp_path, events, *, later: float = 0.0) -> Overview:
-    write(tmp_path / "first", events)
-    reader = Reader(RunFolder(path=tmp_path / "first"))
-    try:
-        return Watch(reader).overview(now=time.time() + later)
-    finally:
-        reader.close()
 
 
 def shown(view: Overview) -> str:

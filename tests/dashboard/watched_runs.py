@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
+from move37.campaign.folder import RunFolder
 from move37.core.candidate import Candidate, Element, Idea, Origin, Prediction
 from move37.core.claims import Effect, Fitness, Verdict, VerdictKind
 from move37.core.config import CampaignConfig
@@ -33,6 +35,9 @@ from move37.core.trial import (
     Trial,
     TrialSpec,
 )
+from move37.dashboard.project import Overview
+from move37.dashboard.reader import Reader
+from move37.dashboard.watched import Watch
 from move37.memory.ledger import Ledger
 
 SCRIPT = "<script>window.stolen=1</script><img src=x onerror='window.stolen=1'>"
@@ -167,3 +172,13 @@ def write(folder: Path, events: list[Event]) -> Path:
     with Ledger.open(folder / "ledger.db", create=True) as ledger:
         ledger.append(*events)
     return folder / "ledger.db"
+
+
+def seen(tmp_path: Path, events: list[Event], *, later: float = 0.0) -> Overview:
+    """Write a campaign and look at it on one screen, `later` seconds from now."""
+    write(tmp_path / "first", events)
+    reader = Reader(RunFolder(path=tmp_path / "first"))
+    try:
+        return Watch(reader).overview(now=time.time() + later)
+    finally:
+        reader.close()
