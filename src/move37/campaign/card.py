@@ -11,6 +11,7 @@ from pathlib import Path
 from move37.campaign.folder import RunFolder, stored_config
 from move37.campaign.lookup import find_entry
 from move37.campaign.results import compare_on
+from move37.campaign.side_by_side import MEAN
 from move37.campaign.tables import effect_words, published_lines
 from move37.cognition.shelf import all_cards
 from move37.core.candidate import Origin
@@ -38,7 +39,7 @@ from move37.insights.flow import data_flow, data_flow_svg
 from move37.insights.flow.formulas import formulas_of_code
 from move37.insights.provenance import checked_origins
 from move37.insights.setting import read_setting
-from move37.insights.story import tell
+from move37.insights.story import Story, tell
 from move37.memory.artefacts import DIGEST, Artefacts
 from move37.memory.ledger import Ledger
 from move37.memory.lineage import Lineage
@@ -50,7 +51,6 @@ from move37.team.symbolic.reading import own_description
 from move37.team.symbolic.words import formulas
 
 MAX_RELATIVES = 40
-COMBINED = "mean of the tasks"
 UNFOUNDED = "not shown: counts as original"
 COLUMNS = {Stage.SEARCH: "search", Stage.CONFIRM: "fresh", Stage.VERIFY: "larger"}
 
@@ -62,7 +62,8 @@ def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
         UnknownName: no candidate, or several, begin with `prefix`.
     """
     records = list(ledger.records())
-    state = fold(record.event for record in records)
+    events = [record.event for record in records]
+    state, story = fold(events), tell(events)
     entry = find_entry(state, prefix)
     idea, verdicts = entry.candidate.idea, _verdicts(entry)
     baseline = next((v.baseline for v in reversed(verdicts.values()) if v.baseline), "")
@@ -85,7 +86,7 @@ def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
         verdict=last,
         raced=verdicts.get("search"),
         effects=tuple(_effects(verdicts)),
-        fresh_check=_fresh_check(records, ours, theirs) if "fresh" in verdicts else None,
+        fresh_check=_fresh_check(story, ours, theirs) if "fresh" in verdicts else None,
         predictions=tuple(_predictions(entry, verdicts)),
         cost=layer_cost(ours, theirs, entry.probes),
         baseline_cost=layer_cost(theirs, theirs, known.probes if known else None),
@@ -95,7 +96,7 @@ def read_card(ledger: Ledger, run: RunFolder, prefix: str) -> Card:
         ancestors=tuple(_relative(state, id_) for id_ in _ancestors(lineage, entry.id)),
         children=tuple(_relative(state, id_) for id_ in children[:MAX_RELATIVES]),
         n_children=len(children),
-        origins=tuple(_origins(state, entry, records, _card_titles(ledger))),
+        origins=tuple(_origins(state, entry, story, events, _card_titles(ledger))),
         quality=entry.quality,
         novelty=entry.novelty.reason if entry.novelty else "",
         lesson=entry.lesson.text if entry.lesson else "",
@@ -148,14 +149,12 @@ def _effects(verdicts: dict[str, Verdict]) -> list[EffectRow]:
         return {key: (v.task_effects or {}).get(task) for key, v in verdicts.items()}
 
     combined = {key: v.effect for key, v in verdicts.items()}
-    rows = [EffectRow(task=COMBINED, **combined), *(EffectRow(task=t, **on(t)) for t in tasks)]
+    rows = [EffectRow(task=MEAN, **combined), *(EffectRow(task=t, **on(t)) for t in tasks)]
     return [row for row in rows if row.search or row.fresh or row.larger]
 
 
-def _fresh_check(
-    records: Sequence[Record], ours: Sequence[Trial], theirs: Sequence[Trial]
-) -> FreshCheck | None:
-    preset = read_setting(tell([record.event for record in records])).preset
+def _fresh_check(story: Story, ours: Sequence[Trial], theirs: Sequence[Trial]) -> FreshCheck | None:
+    preset = read_setting(story).preset
     fresh = [[t for t in trials if t.spec.stage is Stage.CONFIRM] for trials in (ours, theirs)]
     found = compare_on(preset.tasks, *fresh) if preset else None
     if found is None:
@@ -231,10 +230,9 @@ def _relative(state: State, id_: str) -> Relative:
 
 
 def _origins(
-    state: State, entry: Entry, records: Sequence[Record], titles: dict[str, str]
+    state: State, entry: Entry, story: Story, events: list[Event], titles: dict[str, str]
 ) -> list[OriginRow]:
-    events = [record.event for record in records]
-    origins = checked_origins(tell(events), events).get((entry.index, entry.id), ())
+    origins = checked_origins(story, events).get((entry.index, entry.id), ())
     rows = []
     for element, found in zip(entry.candidate.idea.elements, origins, strict=False):
         about = ""

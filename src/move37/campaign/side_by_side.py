@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from move37.campaign.tables import effect_words
 from move37.core.claims import Effect, Verdict
 from move37.memory.state import Entry
 
@@ -40,7 +41,8 @@ def side_by_side(first: Entry, second: Entry) -> SideBySide:
         if entry.search_verdict and entry.search_verdict.effect and entry.fitness is None
     ]
     remarks += [
-        f"only {entry.id} was tested on fresh seeds: {_mean(test)}; see move37 show {entry.id}"
+        f"only {entry.id} was tested on fresh seeds: {effect_words(test.effect)}; see move37 show "
+        f"{entry.id}"
         for entry, test, other in (
             (first, tests[0], tests[1]),
             (second, tests[1], tests[0]),
@@ -66,8 +68,3 @@ def _effects(verdict: Verdict | None) -> dict[str, Effect]:
     if verdict is None or verdict.effect is None:
         return {}
     return {MEAN: verdict.effect, **(verdict.task_effects or {})}
-
-
-def _mean(verdict: Verdict) -> str:
-    effect = verdict.effect
-    return f"{effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]" if effect else ""

@@ -60,8 +60,8 @@ class FreshCheck:
     def words(self) -> str:
         """All of it in a line."""
         n, better = len(self.differences), sum(d > 0 for d in self.differences)
-        pairs = ", ".join(f"{d:+.2f}" for d in self.differences)
-        boot = f"[{self.bootstrap.low:+.2f}, {self.bootstrap.high:+.2f}]"
+        pairs = ", ".join(map(wording.signed, self.differences))
+        boot = f"[{wording.signed(self.bootstrap.low)}, {wording.signed(self.bootstrap.high)}]"
         return (
             f"{pairs}; by bootstrap {boot}; {better} of {n} better, "
             f"by signs alone e-value {self.sign_e_value:.3g}"
