@@ -8,7 +8,8 @@ The two campaigns train every candidate to the end (they drop nobody). `record` 
 candidate's combined paired effect at every rung from the ledgers. `show` replays them in random
 orders under several rules. Compute is counted in training steps, scoring included; truth is the
 mean of the final effects of both seeds, while a rule sees the first seed only until the last rung.
-What a rung tells is measured on the candidates that are not in the race.
+What a rung tells is measured on the candidates that are not in the race, unless a preset's own
+numbers are named. The last table holds the compute equal and asks who finds the better one.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from scipy.stats import spearmanr
 
-from move37.campaign.rules import bar_of, rung_model
+from move37.campaign.rules import best_of, parents_bar, rung_model
 from move37.campaign.settings import load_preset
 from move37.core.config import Rung
 from move37.core.trial import Trial
@@ -32,17 +33,31 @@ from move37.evidence.racing import beat_probability
 from move37.testing.races import PAIR_NOISE, SCORING, Curve, Race, everyone, race_in_turn
 from recorded import Recorded, read_run
 
+Bar = Callable[[Sequence[float]], float]
+"""The effect to beat, from the final effects so far."""
+
 REPEATS = 400
 POPULATION = 44
 """Candidates a race is held among: two thirds of those recorded, and no more."""
 TOP = 3
 CPU = load_preset("cpu")
-NOW = {CPU.rungs[0].steps: CPU.rungs[0], CPU.training.total_steps: CPU.rungs[-1]}
-BEFORE = {
+LAST = CPU.rungs[-1]
+NOW = {CPU.rungs[0].steps: CPU.rungs[0], LAST.steps: LAST}
+BEFORE = {200: Rung(steps=200, correlation=0.9, spread=1.4, growth=2.0), 400: LAST}
+"""What the cpu preset stated on 2026-11-26; the bar was that of the parents."""
+LONG_BEFORE = {
     120: Rung(steps=120, correlation=0.85, spread=1.1, growth=2.2),
     400: Rung(steps=400, correlation=1.0, spread=2.8),
 }
-"""What the cpu preset stated until 2026-11-26."""
+"""Until then."""
+STATED: tuple[tuple[str, dict[int, Rung], Bar], ...] = (
+    ("long before", LONG_BEFORE, parents_bar),
+    ("before", BEFORE, parents_bar),
+    ("now", NOW, best_of),
+)
+BARS: dict[str, Bar] = {"of the best": best_of, "of the parents": parents_bar}
+BUDGETS = (5, 10, 15)
+"""Whole trainings (two seeds) that an equal budget is worth."""
 
 
 def main() -> None:
@@ -108,14 +123,19 @@ def schedule(*cuts: tuple[int, float]) -> Rule:
 
 
 def by_probability(
-    rungs: Sequence[int], *, drop_below: float, stated: dict[int, Rung] | None = None
+    rungs: Sequence[int],
+    *,
+    drop_below: float,
+    stated: dict[int, Rung] | None = None,
+    bar_of: Bar = best_of,
+    budget: float = math.inf,
 ) -> Rule:
     """Race as a campaign does; what the rungs tell is as stated, or measured on others."""
 
     def race(curves: Sequence[Curve], priors: dict[int, Rung]) -> Race:
         told = stated or priors
         rungs_told = [told[at] for at in (*rungs, max(curves[0]))]
-        return race_in_turn(curves, rungs_told, drop_below=drop_below)
+        return race_in_turn(curves, rungs_told, drop_below=drop_below, bar_of=bar_of, budget=budget)
 
     return race
 
@@ -140,7 +160,7 @@ def waiting(at: int, *, share: float) -> Rule:
                 chances = [
                     beat_probability(
                         [curves[j][at]],
-                        bar=bar_of([*truths.values()]),
+                        bar=best_of([*truths.values()]),
                         noise=PAIR_NOISE,
                         rung=model,
                     )
@@ -181,11 +201,11 @@ def rules_for(recorded: Sequence[int]) -> dict[str, Rule]:
     schedules.append([(a, 2 / 3), (b, 1 / 3), (c, 1 / 6)])
     ladders = [(a,), (b,), (a, b), (b, c), (a, c), (a, b, c), (early, a, b, c)]
     rules: dict[str, Rule] = {"everyone to the end": lambda curves, _: everyone(curves)}
-    for name, rungs in (("before", BEFORE), ("now", NOW)):
+    for name, rungs, bar_of in STATED:
         first = min(rungs)
         if first in recorded and last in rungs:
             rules[f"the cpu preset {name}: < 0.1 at {first / last:.0%}"] = by_probability(
-                [first], drop_below=0.1, stated=rungs
+                [first], drop_below=0.1, stated=rungs, bar_of=bar_of
             )
     for cuts in schedules:
         if all(at in recorded for at, _ in cuts):
@@ -194,10 +214,10 @@ def rules_for(recorded: Sequence[int]) -> dict[str, Rule]:
     for at, n in itertools.product((at for at in (a, b) if at in recorded), (3, 4, 6, 8)):
         rules[f"wait at {at / last:.0%}, 1/{n} go on"] = waiting(at, share=1 / n)
     for rungs in (ladder for ladder in ladders if all(at in recorded for at in ladder)):
-        for drop_below in (0.1, 0.2, 0.3, 0.4):
+        for drop_below, (whose, bar_of) in itertools.product((0.05, 0.1, 0.2, 0.4), BARS.items()):
             name = ", ".join(f"{at / last:.0%}" for at in rungs)
-            rules[f"probability < {drop_below} at {name}"] = by_probability(
-                rungs, drop_below=drop_below
+            rules[f"probability < {drop_below} at {name}, bar {whose}"] = by_probability(
+                rungs, drop_below=drop_below, bar_of=bar_of
             )
     return rules
 
@@ -223,6 +243,7 @@ def _show(name: str, curves: list[Curve]) -> None:
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for label, rule in rules_for(grid).items():
         _print_row(label, rule, curves, in_order=True)
+    _print_budgets(curves)
 
 
 def _print_row(label: str, rule: Rule, curves: list[Curve], *, in_order: bool = False) -> None:
@@ -247,6 +268,36 @@ def _print_row(label: str, rule: Rule, curves: list[Curve], *, in_order: bool = 
     share, best, one, every, found, short = np.mean(np.array(rows, dtype=float), axis=0)
     print(f"| {label} | {share:.2f} | {1 / share:.1f}x | {best:.1%} | {one:.1%} | {every:.1%} "
           f"| {found:.1%} | {short:.2f} | {_share(n_wrong, n_dropped)} |")  # fmt: skip
+
+
+def _print_budgets(curves: list[Curve]) -> None:
+    """Print whom an equal number of training steps finds, by bar, in random orders of all."""
+    whole = everyone(curves[:1]).steps
+    columns = ("rule", *(f"worth {n} whole trainings: best, seen" for n in BUDGETS))
+    print("\nTrue effect of the best one found for an equal budget (± standard error), candidates "
+          f"seen:\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")  # fmt: skip
+    nobody = {"nobody is dropped": (0.0, best_of)}
+    rules = nobody | {
+        f"probability < {drop_below}, bar {whose}": (drop_below, bar_of)
+        for drop_below, (whose, bar_of) in itertools.product((0.05, 0.1, 0.2, 0.4), BARS.items())
+    }
+    first = min(NOW)
+    if first not in curves[0]:
+        return
+    for label, (drop_below, bar_of) in rules.items():
+        cells = []
+        for n in BUDGETS:
+            rng, found, seen = np.random.default_rng(0), [], []
+            for _ in range(REPEATS):
+                order = [curves[i] for i in rng.permutation(len(curves))]
+                raced = race_in_turn(
+                    order, [*NOW.values()], drop_below=drop_below, bar_of=bar_of, budget=n * whole
+                )
+                found.append(max(raced.finals.values(), default=0.0))
+                seen.append(len(raced.finals) + len(raced.bars))
+            error = np.std(found) / math.sqrt(REPEATS)
+            cells.append(f"{np.mean(found):+.2f} ± {error:.2f}, {np.mean(seen):.0f}")
+        print(f"| {label} | {' | '.join(cells)} |")
 
 
 def _share(part: int, whole: int) -> str:

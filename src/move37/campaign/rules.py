@@ -23,7 +23,7 @@ from move37.core.events import (
 from move37.core.trial import ProbeReport
 from move37.evidence.effects import Comparison
 from move37.evidence.fitness import FitnessRules, TaskResult, composite_by_name
-from move37.evidence.racing import RacingRules, RungModel, decide
+from move37.evidence.racing import BEST, RacingRules, RungModel, decide
 from move37.evidence.verdicts import after_race
 from move37.memory.contenders import N_ISLANDS, Contender, contenders
 from move37.memory.journal import Journal
@@ -111,14 +111,17 @@ def race(
     rungs = workshop.preset.rungs
     level, last_level = workshop.level(rung), workshop.level(len(rungs) - 1)
     here, final = _effects(workshop, state, level), _effects(workshop, state, last_level)
+    is_last = rung == len(rungs) - 1
+    bar = (parents_bar if is_last else best_of)([*final.values()])
     decision = decide(
         list(_measured(workshop, candidate, level).differences.values()),
-        bar=bar_of([*final.values()]),
+        bar=bar,
+        whose=BEST if bar and not is_last else "",
         noise=pair_noise(workshop),
         rung=rung_model(
             rungs[level], rungs[last_level], here=here, final=final if level != last_level else {}
         ),
-        is_last=rung == len(rungs) - 1,
+        is_last=is_last,
         rules=RacingRules(drop_below=workshop.config.evidence.drop_below),
     )
     return RungDecided(index=index, candidate_id=candidate.id, rung=rung, decision=decision)
@@ -140,7 +143,7 @@ def rung_model(
         correlation=rung.correlation,
         mean=mean,
         spread=rung.spread,
-        final_mean=mean + rung.growth,
+        final_mean=rung.gain * mean + rung.growth,
         final_spread=last.spread,
         pairs=tuple((here[id_], final[id_]) for id_ in here if id_ in final),
     )
@@ -227,8 +230,18 @@ def _effects(workshop: Workshop, state: State, level: int) -> dict[str, float]:
     return workshop.reached.at(level, state.candidates, effect)
 
 
-def bar_of(finals: Sequence[float]) -> float:
-    """Return the effect that a candidate must beat to become a parent: that of the worst parent."""
+def best_of(finals: Sequence[float]) -> float:
+    """Return the bar on the way: the best effect after the last rung, at least the baseline's, 0.
+
+    Whoever will hardly beat the best so far is not worth the rest of its training: on recorded
+    candidates an equal budget ends with a better one than with the bar of the parents
+    (docs/decisions/015).
+    """
+    return max([0.0, *finals])
+
+
+def parents_bar(finals: Sequence[float]) -> float:
+    """Return the bar after the last rung: the effect of the last one among the leading parents."""
     if len(finals) < MIN_RIVALS:
         return 0.0
     place = max(MIN_RIVALS, math.ceil(TOP_SHARE * len(finals)))

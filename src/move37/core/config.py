@@ -90,9 +90,12 @@ class Rung(_Section):
     Measured over reference mixers (docs/log.md), assumed in presets that say so."""
     spread: PositiveFloat = 2.0
     """Standard deviation of true combined effects here, in units of noise."""
+    gain: PositiveFloat = 1.0
+    """Mean of true combined effects after the last rung over their mean here: layers that learn
+    more draw away from the baseline. A campaign's own candidates correct it."""
     growth: float = 0.0
-    """Mean of true combined effects after the last rung less their mean here, in units of noise:
-    layers that learn more draw away from the baseline. A campaign's own candidates correct it."""
+    """What is added to that for every candidate alike, in units of noise. Presets of runs begun
+    before 2026-11-27 state this alone."""
 
 
 class TaskSetting(_Section):

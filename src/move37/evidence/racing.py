@@ -27,6 +27,8 @@ from move37.evidence.inputs import (
 )
 
 PRIOR_CANDIDATES = 5  # that the preset's line is worth; assumed
+BEST = "the best so far"
+"""Whose effect the bar is on the way to the last rung, in the reason of a decision."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +82,7 @@ def decide(
     rung: RungModel,
     is_last: bool,
     rules: RacingRules,
+    whose: str = "",
 ) -> RungDecision:
     """Decide after a rung from the candidate's paired differences at that rung.
 
@@ -92,11 +95,12 @@ def decide(
 
     Args:
         differences: combined paired difference per seed at this rung; any order, at least one.
-        bar: effect at the last rung to beat, for example that of the tenth best candidate.
+        bar: effect at the last rung to beat, for example that of the best candidate so far.
         noise: standard deviation of one paired difference at this rung, > 0.
         rung: what this rung says about the last one.
         is_last: whether this is the last rung: then the choice is PROMOTE or DROP.
         rules: thresholds.
+        whose: who has that effect, for the reason.
 
     Raises:
         EvidenceError: no difference, one that is not finite, a bar that is not finite, noise <= 0.
@@ -105,7 +109,7 @@ def decide(
     (arXiv 1502.07943); here the cut is a probability instead of a rank.
     """
     chance = beat_probability(differences, bar=bar, noise=noise, rung=rung)
-    numbers = f"probability {chance:.2f} of ending above {bar:+.2f}"
+    numbers = f"probability {chance:.2f} of ending above {bar:+.2f}{f' ({whose})' if whose else ''}"
     if is_last and chance >= rules.promote_from:
         choice, reason = RungChoice.PROMOTE, f"{numbers}, at least {rules.promote_from:.2f}"
     elif is_last:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from move37.core.claims import RungChoice
 from move37.core.events import RungDecided
+from move37.evidence.racing import BEST
 from move37.insights.story import Record
 
 BAR = re.compile(r"\bof ending above ([+-][0-9]+\.[0-9]+)")
@@ -30,7 +31,8 @@ def bar_words(reason: str) -> str:
             "+0.00 is the baseline itself: too few better candidates counted by then to set a "
             "higher bar"
         )
-    return f"{bar:+.2f} is the effect of the last one among the leading candidates by then"
+    whose = "the best candidate" if BEST in reason else "the last one among the leading candidates"
+    return f"{bar:+.2f} is the effect of {whose} by then"
 
 
 def race_words(searched: Sequence[Record], n_looks: int | None) -> str:

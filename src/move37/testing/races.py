@@ -7,10 +7,10 @@ error. Nothing is trained here.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from move37.campaign.rules import bar_of, rung_model
+from move37.campaign.rules import best_of, rung_model
 from move37.campaign.settings import load_preset
 from move37.core.claims import RungChoice
 from move37.core.config import Rung
@@ -42,13 +42,22 @@ def everyone(curves: Sequence[Curve]) -> Race:
     return Race(steps=len(curves) * 2 * (max(curves[0]) + SCORING), finals=finals)
 
 
-def race_in_turn(curves: Sequence[Curve], rungs: Sequence[Rung], *, drop_below: float) -> Race:
+def race_in_turn(
+    curves: Sequence[Curve],
+    rungs: Sequence[Rung],
+    *,
+    drop_below: float,
+    bar_of: Callable[[Sequence[float]], float] = best_of,
+    budget: float = math.inf,
+) -> Race:
     """Race as a campaign does (campaign/rules.py): one after the other, learning on the way.
 
     Args:
         curves: the candidates in their order, each with an effect at the steps of every rung.
         rungs: what each is stated to tell; a second seed follows the last of them.
         drop_below: as in `EvidenceConfig`.
+        bar_of: the bar, from the final effects so far.
+        budget: training steps, scoring included; a training that does not fit is not begun.
     """
     last, steps = rungs[-1], 0
     seen: dict[int, dict[str, float]] = {rung.steps: {} for rung in rungs}
@@ -57,7 +66,10 @@ def race_in_turn(curves: Sequence[Curve], rungs: Sequence[Rung], *, drop_below: 
     for i, curve in enumerate(curves):
         before = 0
         for rung in rungs:
-            steps, before = steps + rung.steps - before + SCORING, rung.steps
+            cost = rung.steps - before + SCORING
+            if steps + cost > budget:
+                return _race(steps, truths, bars)
+            steps, before = steps + cost, rung.steps
             effect = seen[rung.steps][str(i)] = curve[rung.steps]
             bar = bar_of([*truths.values()])
             decision = decide(
@@ -74,6 +86,12 @@ def race_in_turn(curves: Sequence[Curve], rungs: Sequence[Rung], *, drop_below: 
                 bars[i] = bar
                 break
         else:
+            if steps + last.steps + SCORING > budget:
+                return _race(steps, truths, bars)
             steps += last.steps + SCORING  # the second seed
             truths[str(i)] = curve[0]
+    return _race(steps, truths, bars)
+
+
+def _race(steps: int, truths: dict[str, float], bars: dict[int, float]) -> Race:
     return Race(steps=steps, finals={int(i): effect for i, effect in truths.items()}, bars=bars)
