@@ -200,7 +200,7 @@ class TestVerified:
             found = found_at_larger_scale(ledger, id_)
         assert found is not None
         assert [row.name for row in found.rows] == ["linear_attention", "short_conv"]
-        assert all(row.cost.time and row.cost.memory for row in found.rows)
+        assert all(row.cost.time and row.cost.memory and row.cost.flops for row in found.rows)
 
     def test_the_table_agrees_with_the_verdict(self, verified):
         """V3: two rooms compute it apart."""

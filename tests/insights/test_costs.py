@@ -56,6 +56,17 @@ def test_one_layer_over_another():
     assert relative_cost({1: ours[1]}, theirs) == RelativeCost()
 
 
+def test_what_the_probes_found_of_one_layer_over_another():
+    """K3: a layer without a state has no ratio, and trainings are not needed."""
+    ours, theirs, stateless = (
+        ProbeReport(outcome=Outcome.COMPLETED, state_bytes=state, flops_per_token=flops)
+        for state, flops in ((256, 3e4), (512, 1e4), (0, 1e4))
+    )
+    assert relative_cost({}, {}, (ours, theirs)) == RelativeCost(flops=3.0, state=0.5)
+    assert relative_cost({}, {}, (ours, stateless)) == RelativeCost(flops=3.0)
+    assert relative_cost({}, {}, (ours, None)) == RelativeCost()
+
+
 def test_without_a_trial_or_a_probe_nothing_is_known():
     assert layer_cost([], [], None) == LayerCost()
     failed = Trial(

@@ -55,6 +55,15 @@ def test_the_same_function_is_answered_with_why_the_first_one_failed():
     assert "loss 1e9 at step 3" in found.reason
 
 
+@pytest.mark.parametrize(("role", "is_repeat"), [("root", True), ("reference", False)])
+def test_a_known_layer_that_only_stands_beside_may_be_found_again(role, is_repeat):
+    """N1."""
+    state = fold([
+        RootAdded(candidate=OLD, role=role), ProbesRan(index=-1, candidate_id=OLD.id, report=REPORT)
+    ])  # fmt: skip
+    assert nearest_behaviour(NEW, REPORT, state, Behaviours()).is_novel is not is_repeat
+
+
 def test_random_starts_of_one_distribution_are_alike():
     """N1."""
     other = replace(REPORT, start=((256.0, -0.004, 0.131), (16.0, 2.0, 0.0)))

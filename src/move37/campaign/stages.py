@@ -18,7 +18,7 @@ from move37.campaign.workshop import CAMPAIGN, OutOfBudget, Stopped, Workshop
 from move37.core.candidate import Candidate
 from move37.core.claims import RungChoice, RungDecision, VerdictKind
 from move37.core.events import ProbesRan, TrialStarted, VerdictReached
-from move37.core.trial import Outcome, Stage, Trial
+from move37.core.trial import Outcome, ProbeReport, Stage, Trial
 from move37.evidence.confirmation import ConfirmationChoice, ConfirmationRules, assess
 from move37.evidence.fdr import OnlineTest, judge, next_level
 from move37.evidence.verdicts import after_confirmation, after_race
@@ -73,7 +73,17 @@ def _all_rungs(workshop: Workshop, journal: Journal, plan: tuple[Candidate, int]
 
 
 def _probe_reference(workshop: Workshop, journal: Journal, candidate: Candidate) -> None:
-    report = journal.once(
+    report = probe_beside(workshop, journal, candidate)
+    if not report.passed:
+        raise BaselineFailed(
+            f"{candidate.idea.name} fails the admission probes ({report.reason}); mend the layer "
+            "(move37 check shows more) and start another run with --name"
+        )
+
+
+def probe_beside(workshop: Workshop, journal: Journal, candidate: Candidate) -> ProbeReport:
+    """Return the probes' report of a layer that nobody proposed, for its state and operations."""
+    return journal.once(
         ProbesRan,
         lambda: ProbesRan(
             index=CAMPAIGN,
@@ -82,11 +92,6 @@ def _probe_reference(workshop: Workshop, journal: Journal, candidate: Candidate)
         ),
         match={"candidate_id": candidate.id},
     ).report
-    if not report.passed:
-        raise BaselineFailed(
-            f"{candidate.idea.name} fails the admission probes ({report.reason}); mend the layer "
-            "(move37 check shows more) and start another run with --name"
-        )
 
 
 def _root_verdict(workshop: Workshop, journal: Journal, root: Candidate) -> None:
@@ -260,6 +265,9 @@ def meet_opponents(workshop: Workshop, pool: Executor) -> None:
     campaign = Journal(workshop.ledger, CAMPAIGN)
     seeds = best.fresh_verdict.seeds  # its last verdict may rest on those of the larger scale
     jobs = [(opponent, seed) for seed in seeds for opponent in workshop.opponents]
+    for opponent in workshop.opponents:
+        if workshop.watch.may_go_on():
+            probe_beside(workshop, campaign, opponent)
 
     def run(job: tuple[Candidate, int]) -> None:
         if _has_time(workshop, candidate_id=job[0].id):

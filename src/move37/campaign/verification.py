@@ -17,6 +17,7 @@ from move37.campaign.larger import Larger, best_rate
 from move37.campaign.lookup import find_entry
 from move37.campaign.outside import own_seeds
 from move37.campaign.results import compare_on, n_failed
+from move37.campaign.stages import probe_beside
 from move37.campaign.workshop import CAMPAIGN, Overdue, Stopped, Workshop, fresh_seed
 from move37.core.candidate import Candidate
 from move37.core.claims import Verdict, VerdictKind
@@ -230,13 +231,14 @@ def _spec(candidate: Candidate, rung: int, seed: int) -> TrialSpec:
 
 
 def _bring_in(workshop: Workshop, opponent: Candidate) -> None:
-    if opponent.id in workshop.ledger.state().candidates:
-        return
-    Journal(workshop.ledger, CAMPAIGN).once(
-        RootAdded,
-        lambda: RootAdded(candidate=opponent, role="reference"),
-        match={"candidate_id": opponent.id},
-    )
+    journal = Journal(workshop.ledger, CAMPAIGN)
+    if opponent.id not in workshop.ledger.state().candidates:
+        journal.once(
+            RootAdded,
+            lambda: RootAdded(candidate=opponent, role="reference"),
+            match={"candidate_id": opponent.id},
+        )
+    probe_beside(workshop, journal, opponent)
 
 
 def _why(trials: list[Trial]) -> str:

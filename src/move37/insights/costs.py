@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from move37.core.trial import Cost, Measurement, ProbeReport, Stage, Trial
@@ -69,29 +69,46 @@ class RelativeCost:
     """`Cost.seconds` per training token."""
     memory: float | None = None
     """Peak memory of a training process, the largest over seeds."""
+    flops: float | None = None
+    """Of the forward pass of one mixer, as probed at the width of the search."""
+    state: float | None = None
+    """State of one sequence in one layer, as probed; None too where either keeps none."""
 
 
-def relative_cost(ours: Mapping[K, Measurement], theirs: Mapping[K, Measurement]) -> RelativeCost:
+def relative_cost(
+    ours: Mapping[K, Measurement],
+    theirs: Mapping[K, Measurement],
+    probes: tuple[ProbeReport | None, ProbeReport | None] = (None, None),
+) -> RelativeCost:
     """Return the cost of one layer over another's on the trainings that both completed.
 
     Args:
         ours: what pairs two trainings (the seed; rung and seed) -> measurement of the layer.
         theirs: the same of the other.
+        probes: the admission probes' reports of the two.
     """
+    mine, other = probes
+    probed = RelativeCost(
+        flops=_times(mine.flops_per_token, other.flops_per_token) if mine and other else None,
+        state=_times(mine.state_bytes, other.state_bytes) if mine and other else None,
+    )
     shared = [
         key for key in ours.keys() & theirs.keys()
         if ours[key].cost.tokens > 0 and theirs[key].cost.tokens > 0
     ]  # fmt: skip
     if not shared:
-        return RelativeCost()
+        return probed
     our_time = math.fsum(_seconds_per_token(ours[key]) for key in shared)
     their_time = math.fsum(_seconds_per_token(theirs[key]) for key in shared)
     our_memory = peak_memory([ours[key].cost for key in shared])
     their_memory = peak_memory([theirs[key].cost for key in shared])
-    return RelativeCost(
-        time=our_time / their_time if their_time > 0 else None,
-        memory=our_memory / their_memory if our_memory and their_memory else None,
+    return replace(
+        probed, time=_times(our_time, their_time), memory=_times(our_memory, their_memory)
     )
+
+
+def _times(ours: float | None, theirs: float | None) -> float | None:
+    return ours / theirs if ours and theirs else None
 
 
 def on_front(points: Sequence[tuple[float, float | None]]) -> list[bool]:

@@ -263,7 +263,7 @@ def _against(best: Record, opponent: Record, setting: Setting) -> OpponentRow:
         paired=paired,
         seeds=_seed_words(paired.combined),
         gaps=gaps,
-        cost=relative_cost(ours, theirs),
+        cost=relative_cost(ours, theirs, (best.probes, opponent.probes)),
     )
 
 

@@ -103,7 +103,7 @@ def _row(
         search=search,
         exam=_compare(ours, theirs, preset.verification.exam, planned),
         failed=", ".join(words for words in gaps if words),
-        cost=relative_cost(ours, theirs),
+        cost=relative_cost(ours, theirs, (record.probes, other.probes)),
     )
 
 

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from move37.memory.pasts import beyond
 from move37.memory.state import Entry
 
+BESIDE = frozenset({"opponent", "reference"})
+"""Roles of layers that stand beside the search: finding one of them again is a find, no repeat."""
 ROWS = 8_192
 """Compared at a time: they stay in the processor's cache."""
 SLACK = 1e-9  # of a distance, which is computed here to 1e-14
@@ -41,7 +43,8 @@ class Behaviours:
             within: a distance.
             but: a candidate to leave out.
         """
-        roots = [*takewhile(lambda entry: entry.index < 0, known.values())]  # may be probed later
+        before = takewhile(lambda entry: entry.index < 0, known.values())
+        roots = [e for e in before if e.role not in BESIDE]  # may be probed later
         if not _is_usable(fingerprint):
             return []
         with self._lock:
