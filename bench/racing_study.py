@@ -7,7 +7,7 @@
 The two campaigns train every candidate to the end (they drop nobody). `record` takes each
 candidate's combined paired effect at every rung from the ledgers. `show` replays them in random
 orders under several rules. Compute is counted in training steps, scoring included; truth is the
-mean of the final effects of both seeds, while a rule sees the first seed only until the last rung.
+mean of the final effects of all seeds, while a rule sees the first seed only until the last rung.
 What a rung tells is measured on the candidates that are not in the race, unless a preset's own
 numbers are named. The last table holds the compute equal and asks who finds the better one.
 """
@@ -40,6 +40,8 @@ REPEATS = 400
 POPULATION = 44
 """Candidates a race is held among: two thirds of those recorded, and no more."""
 TOP = 3
+EARLIEST = 0.3
+"""Share of the training before which ranks say nothing."""
 CPU = load_preset("cpu")
 LAST = CPU.rungs[-1]
 NOW = {CPU.rungs[0].steps: CPU.rungs[0], LAST.steps: LAST}
@@ -84,7 +86,7 @@ def _recorded(path: Path) -> list[dict[str, float]]:
     rows = []
     for id_ in run.searched:
         ours = _by_steps(run, id_)
-        if sum(steps == last for steps, _ in ours) < 2:
+        if sum(steps == last for steps, _ in ours) < run.preset.rungs[-1].n_seeds:
             continue
         effects = {
             key: compare([trial], [theirs[key]], run.preset.tasks).combined.mean
@@ -195,11 +197,8 @@ def priors_of(curves: Sequence[Curve]) -> dict[int, Rung]:
 def rules_for(recorded: Sequence[int]) -> dict[str, Rule]:
     """Name the rules that are compared: those that look where effects were recorded."""
     last = max(recorded)
-    a, b, c = (int(share * last) for share in (0.3, 0.5, 0.7))
-    early = 60
-    schedules = [[(at, 1 / n)] for at in (a, b) for n in (3, 4, 6, 8)]
-    schedules.append([(a, 2 / 3), (b, 1 / 3), (c, 1 / 6)])
-    ladders = [(a,), (b,), (a, b), (b, c), (a, c), (a, b, c), (early, a, b, c)]
+    looks = [at for at in recorded if at < last]
+    late = [at for at in looks if at >= EARLIEST * last]
     rules: dict[str, Rule] = {"everyone to the end": lambda curves, _: everyone(curves)}
     for name, rungs, bar_of in STATED:
         first = min(rungs)
@@ -207,18 +206,18 @@ def rules_for(recorded: Sequence[int]) -> dict[str, Rule]:
             rules[f"the cpu preset {name}: < 0.1 at {first / last:.0%}"] = by_probability(
                 [first], drop_below=0.1, stated=rungs, bar_of=bar_of
             )
-    for cuts in schedules:
-        if all(at in recorded for at, _ in cuts):
-            name = ", ".join(f"{share:.2g} at {at / last:.0%}" for at, share in cuts)
-            rules[f"keep {name}"] = schedule(*cuts)
-    for at, n in itertools.product((at for at in (a, b) if at in recorded), (3, 4, 6, 8)):
+    for at, n in itertools.product(late, (3, 4, 6, 8)):
+        rules[f"keep 1/{n} at {at / last:.0%}"] = schedule((at, 1 / n))
         rules[f"wait at {at / last:.0%}, 1/{n} go on"] = waiting(at, share=1 / n)
-    for rungs in (ladder for ladder in ladders if all(at in recorded for at in ladder)):
-        for drop_below, (whose, bar_of) in itertools.product((0.05, 0.1, 0.2, 0.4), BARS.items()):
-            name = ", ".join(f"{at / last:.0%}" for at in rungs)
-            rules[f"probability < {drop_below} at {name}, bar {whose}"] = by_probability(
-                rungs, drop_below=drop_below, bar_of=bar_of
-            )
+    for at, drop_below, whose in itertools.product(looks, (0.05, 0.1, 0.2), BARS):
+        rules[f"probability < {drop_below} at {at / last:.0%}, bar {whose}"] = by_probability(
+            [at], drop_below=drop_below, bar_of=BARS[whose]
+        )
+    for rungs in itertools.combinations(looks, 2):
+        name = ", ".join(f"{at / last:.0%}" for at in rungs)
+        rules[f"probability < 0.1 at {name}, bar of the best"] = by_probability(
+            rungs, drop_below=0.1
+        )
     return rules
 
 
