@@ -11,9 +11,9 @@ from pathlib import Path
 import told_campaigns as campaigns
 from pages import written
 
-from move37.core.claims import RungChoice, RungDecision
+from move37.core.claims import BEST_SO_FAR, RungChoice, RungDecision
 from move37.core.events import Event, RungDecided
-from move37.evidence.racing import BEST, RacingRules, RungModel, decide
+from move37.evidence.racing import RacingRules, RungModel, decide
 from move37.insights.race import bar_of, bar_words, race_words
 from move37.insights.story import tell
 
@@ -51,7 +51,7 @@ RACE = [
 def test_the_bar_is_read_from_what_racing_says():
     """C1."""
     model = RungModel(correlation=1.0)
-    for bar, is_last, whose in ((0.0, True, ""), (3.49, True, ""), (3.49, False, BEST)):
+    for bar, is_last, whose in ((0.0, True, ""), (3.49, True, ""), (3.49, False, BEST_SO_FAR)):
         decision = decide([1.0], bar=bar, noise=1.0, rung=model, is_last=is_last,
                           rules=RacingRules(), whose=whose)  # fmt: skip
         assert bar_of(decision.reason) == bar
@@ -64,7 +64,7 @@ def test_a_bar_of_zero_is_called_the_baseline():
     assert "is the baseline itself" in bar_words("probability 0.53 of ending above +0.00, at least")
     assert "+3.49 is the effect of the last" in bar_words("probability 1 of ending above +3.49, x")
     assert "+3.49 is the effect of the best candidate" in bar_words(
-        f"probability 0.03 of ending above +3.49 ({BEST}), below 0.10"
+        f"probability 0.03 of ending above +3.49 ({BEST_SO_FAR}), below 0.10"
     )
     assert bar_words("e-value 210") == ""
 

@@ -12,9 +12,8 @@ from rich.table import Table
 
 from move37.campaign.ablation import Ablation, Result, differences
 from move37.campaign.arms import DEFAULT
-from move37.campaign.tables import effect_words
 from move37.evidence.effects import effect_of
-from move37.insights.wording import signed, span_words
+from move37.insights.wording import effect_words, signed, span_words
 
 HEADINGS = ("arm", "afresh [95 %]", "less default [95 %]", "none", "tried", "min")
 

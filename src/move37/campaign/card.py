@@ -12,7 +12,7 @@ from move37.campaign.folder import RunFolder, stored_config
 from move37.campaign.lookup import find_entry
 from move37.campaign.results import compare_on
 from move37.campaign.side_by_side import MEAN
-from move37.campaign.tables import effect_words, published_lines
+from move37.campaign.tables import published_lines
 from move37.cognition.shelf import all_cards
 from move37.core.candidate import Origin
 from move37.core.claims import Effect, Verdict
@@ -40,6 +40,7 @@ from move37.insights.flow.formulas import formulas_of_code
 from move37.insights.provenance import checked_origins
 from move37.insights.setting import read_setting
 from move37.insights.story import Story, tell
+from move37.insights.wording import effect_words
 from move37.memory.artefacts import DIGEST, Artefacts
 from move37.memory.ledger import Ledger
 from move37.memory.lineage import Lineage

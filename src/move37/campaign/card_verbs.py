@@ -14,7 +14,7 @@ from rich.table import Table
 from move37.campaign.card import read_card
 from move37.campaign.folder import RunFolder
 from move37.campaign.lookup import find_entry
-from move37.campaign.tables import effect_words, escape_markup, probe_table
+from move37.campaign.tables import escape_markup, probe_table
 from move37.core.claims import Effect
 from move37.core.errors import ConfigError
 from move37.insights.card import (
@@ -26,6 +26,7 @@ from move37.insights.card import (
     verdict_lines,
 )
 from move37.insights.flow import standalone
+from move37.insights.wording import effect_words
 from move37.memory.ledger import Ledger
 
 MOST_EVENTS = 12

@@ -14,11 +14,12 @@ from rich.text import Text
 from move37.campaign.canary_watch import marked
 from move37.campaign.lookup import find_entry
 from move37.campaign.side_by_side import SideBySide, side_by_side
-from move37.campaign.tables import SHORT_ID, effect_words, escape_markup, imported_from
+from move37.campaign.tables import SHORT_ID, escape_markup, imported_from
 from move37.campaign.tree import branches, element_changes, source_diff
 from move37.core.errors import ConfigError
 from move37.insights.method import lessons_page
 from move37.insights.story import tell
+from move37.insights.wording import effect_words
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry
 

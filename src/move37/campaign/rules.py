@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from move37.campaign import bandits, results
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate
-from move37.core.claims import Fitness
+from move37.core.claims import BEST_SO_FAR, Fitness
 from move37.core.config import Rung
 from move37.core.events import (
     JudgementGiven,
@@ -23,7 +23,7 @@ from move37.core.events import (
 from move37.core.trial import ProbeReport
 from move37.evidence.effects import Comparison
 from move37.evidence.fitness import FitnessRules, TaskResult, composite_by_name
-from move37.evidence.racing import BEST, RacingRules, RungModel, decide
+from move37.evidence.racing import RacingRules, RungModel, decide
 from move37.evidence.verdicts import after_race
 from move37.memory.contenders import N_ISLANDS, Contender, contenders
 from move37.memory.journal import Journal
@@ -116,7 +116,7 @@ def race(
     decision = decide(
         list(_measured(workshop, candidate, level).differences.values()),
         bar=bar,
-        whose=BEST if bar and not is_last else "",
+        whose=BEST_SO_FAR if bar and not is_last else "",
         noise=pair_noise(workshop),
         rung=rung_model(
             rungs[level], rungs[last_level], here=here, final=final if level != last_level else {}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from move37.campaign.tables import effect_words
 from move37.core.claims import Effect, Verdict
+from move37.insights.wording import effect_words
 from move37.memory.state import Entry
 
 MEAN = "mean of the tasks"

@@ -10,10 +10,11 @@ from rich.table import Table
 from move37.campaign.estimate import Estimate
 from move37.campaign.folder import stored_config
 from move37.campaign.progress import Progress
-from move37.core.claims import Effect, VerdictKind
+from move37.core.claims import VerdictKind
 from move37.core.events import CampaignStarted
 from move37.core.trial import ProbeReport
 from move37.insights.costs import LayerCost, layer_cost, on_front
+from move37.insights.wording import effect_words
 from move37.memory.ledger import Ledger
 from move37.memory.state import Entry, State
 
@@ -71,11 +72,6 @@ def estimate_table(found: Estimate) -> Table:
     total = "unknown" if found.dollars is None else f"{found.dollars:.2f}"
     table.add_row("all", "", "", f"{found.tokens:,.0f}", total)
     return table
-
-
-def effect_words(effect: Effect) -> str:
-    """Return an effect as people read it."""
-    return f"{effect.mean:+.2f} [{effect.low:+.2f}, {effect.high:+.2f}]"
 
 
 def gallery_entries(state: State) -> list[Entry]:

@@ -6,9 +6,9 @@ import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from move37.campaign.tables import effect_words
 from move37.core.claims import VerdictKind
 from move37.core.trial import Stage
+from move37.insights.wording import effect_words
 from move37.memory.lineage import Lineage
 from move37.memory.state import Entry, State
 

@@ -14,12 +14,12 @@ from rich.table import Table
 from move37.campaign.assemble import RunFolder, open_workshop
 from move37.campaign.commands import report_run
 from move37.campaign.folder import stored_config
-from move37.campaign.tables import SHORT_ID, effect_words, escape_markup
+from move37.campaign.tables import SHORT_ID, escape_markup
 from move37.campaign.verification import OutOfTime, entry_of, opponents_of, verify
 from move37.insights.larger import LargerRow, Verified, verified_rows
 from move37.insights.setting import read_setting
 from move37.insights.story import tell
-from move37.insights.wording import times_words
+from move37.insights.wording import effect_words, times_words
 from move37.memory.ledger import Ledger
 
 

@@ -47,6 +47,10 @@ class TaskFloor:
     n_replicates: int
 
 
+BEST_SO_FAR = "the best so far"
+"""Whose effect the bar of racing is on the way to the last rung, in the reason of a decision."""
+
+
 class RungChoice(StrEnum):
     """What racing decides after a rung."""
 

@@ -27,8 +27,6 @@ from move37.evidence.inputs import (
 )
 
 PRIOR_CANDIDATES = 5  # that the preset's line is worth; assumed
-BEST = "the best so far"
-"""Whose effect the bar is on the way to the last rung, in the reason of a decision."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,9 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from move37.core.claims import RungChoice
+from move37.core.claims import BEST_SO_FAR, RungChoice
 from move37.core.events import RungDecided
-from move37.evidence.racing import BEST
 from move37.insights.story import Record
 
 BAR = re.compile(r"\bof ending above ([+-][0-9]+\.[0-9]+)")
@@ -31,7 +30,11 @@ def bar_words(reason: str) -> str:
             "+0.00 is the baseline itself: too few better candidates counted by then to set a "
             "higher bar"
         )
-    whose = "the best candidate" if BEST in reason else "the last one among the leading candidates"
+    whose = (
+        "the best candidate"
+        if BEST_SO_FAR in reason
+        else "the last one among the leading candidates"
+    )
     return f"{bar:+.2f} is the effect of {whose} by then"
 
 
