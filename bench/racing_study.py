@@ -1,10 +1,10 @@
 """How much compute does racing save, and how often does it lose one of the true top three?
 
-    move37 run bench/racing/mixed.toml && move37 run bench/racing/family.toml      (an hour or two)
+    move37 run bench/racing/mixed.toml       (an hour; family.toml and forest.toml likewise)
     python bench/racing_study.py record runs/racing-mixed runs/racing-family --out FILE
     python bench/racing_study.py show FILE
 
-The two campaigns train every candidate to the end (they drop nobody). `record` takes each
+The campaigns train every candidate to the end (they drop nobody). `record` takes each
 candidate's combined paired effect at every rung from the ledgers. `show` replays them in random
 orders under several rules. Compute is counted in training steps, scoring included; truth is the
 mean of the final effects of all seeds, while a rule sees the first seed only until the last rung.
@@ -30,7 +30,15 @@ from move37.core.config import Rung
 from move37.core.trial import Trial
 from move37.evidence.effects import compare
 from move37.evidence.racing import beat_probability
-from move37.testing.races import PAIR_NOISE, SCORING, Curve, Race, everyone, race_in_turn
+from move37.testing.races import (
+    PAIR_NOISE,
+    SCORING,
+    Curve,
+    Race,
+    everyone,
+    measured_on,
+    race_in_turn,
+)
 from recorded import Recorded, read_run
 
 Bar = Callable[[Sequence[float]], float]
@@ -58,6 +66,8 @@ STATED: tuple[tuple[str, dict[int, Rung], Bar], ...] = (
     ("now", NOW, best_of),
 )
 BARS: dict[str, Bar] = {"of the best": best_of, "of the parents": parents_bar}
+LADDERS = ((200,), (140,), (140, 200), (100, 140, 200))
+"""Looks that are compared where the numbers come from another search."""
 BUDGETS = (5, 10, 15)
 """Whole trainings (two seeds) that an equal budget is worth."""
 
@@ -75,8 +85,17 @@ def main() -> None:
         found = {run.name: _recorded(run) for run in arguments.runs}
         arguments.out.write_text(json.dumps(found, indent=1) + "\n")
         return
-    for name, rows in json.loads(arguments.file.read_text()).items():
-        _show(name, [{int(steps): effect for steps, effect in row.items()} for row in rows])
+    found = {
+        name: [{int(steps): effect for steps, effect in row.items()} for row in rows]
+        for name, rows in json.loads(arguments.file.read_text()).items()
+    }
+    for name, curves in found.items():
+        _show(name, curves)
+    for name, other in itertools.permutations(found, 2):
+        if found[name][0].keys() == found[other][0].keys() and len(LADDERS[-1]) < len(
+            found[name][0]
+        ):
+            _show_whole(name, found[name], other, found[other])
 
 
 def _recorded(path: Path) -> list[dict[str, float]]:
@@ -176,24 +195,6 @@ def waiting(at: int, *, share: float) -> Rule:
     return race
 
 
-def priors_of(curves: Sequence[Curve]) -> dict[int, Rung]:
-    """Measure what each rung tells about the last, as a preset states it (for true effects)."""
-    last = max(curves[0])
-    final = np.array([curve[0] for curve in curves])
-    found = {}
-    for at in (at for at in curves[0] if at):
-        here = np.array([curve[at] for curve in curves])
-        true_spread = math.sqrt(max(here.var(ddof=1) - PAIR_NOISE**2, 0.25 * here.var(ddof=1)))
-        correlation = np.cov(here, final)[0, 1] / (true_spread * final.std(ddof=1))
-        found[at] = Rung(
-            steps=at,
-            correlation=1.0 if at == last else float(np.clip(correlation, 0.0, 0.98)),
-            spread=true_spread,
-            growth=0.0 if at == last else float((final - here).mean()),
-        )
-    return found
-
-
 def rules_for(recorded: Sequence[int]) -> dict[str, Rule]:
     """Name the rules that are compared: those that look where effects were recorded."""
     last = max(recorded)
@@ -254,7 +255,7 @@ def _print_row(label: str, rule: Rule, curves: list[Curve], *, in_order: bool = 
         order = rng.permutation(len(curves))
         mine = sorted(order[:size]) if in_order else order[:size]
         chosen = [curves[i] for i in mine]
-        race = rule(chosen, priors_of([curves[i] for i in order[size:]]))
+        race = rule(chosen, measured_on([curves[i] for i in order[size:]]))
         truth = np.array([curve[0] for curve in chosen])
         top = np.argsort(-truth)[:TOP].tolist()
         kept = [i in race.finals for i in top]
@@ -297,6 +298,30 @@ def _print_budgets(curves: list[Curve]) -> None:
             error = np.std(found) / math.sqrt(REPEATS)
             cells.append(f"{np.mean(found):+.2f} ± {error:.2f}, {np.mean(seen):.0f}")
         print(f"| {label} | {' | '.join(cells)} |")
+
+
+def _show_whole(name: str, curves: list[Curve], other: str, measured: list[Curve]) -> None:
+    """Print races of everybody, where what the rungs tell was measured on another search."""
+    told = measured_on(measured, by_factor=True)
+    print(f"\n## All {len(curves)} of {name}, rungs measured on {other}\n")
+    columns = ("looks", "drop below", "saved", "best lost", "all of the top three lost",
+               "declared short of the best", "saved in the order of the search")  # fmt: skip
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    last, whole = max(curves[0]), everyone(curves).steps
+    for looks, drop_below in itertools.product(LADDERS, (0.05, 0.1, 0.2, 0.25, 0.3, 0.4)):
+        rungs, rng, rows = [told[at] for at in (*looks, last)], np.random.default_rng(0), []
+        for _ in range(REPEATS):
+            order = [curves[i] for i in rng.permutation(len(curves))]
+            raced = race_in_turn(order, rungs, drop_below=drop_below)
+            truth = np.array([curve[0] for curve in order])
+            kept = [i in raced.finals for i in np.argsort(-truth)[:TOP].tolist()]
+            short = truth.max() - max(raced.finals.values(), default=0.0)
+            rows.append((raced.steps / whole, not kept[0], not any(kept), short))
+        share, best, every, short = np.mean(np.array(rows, dtype=float), axis=0)
+        searched = race_in_turn(curves, rungs, drop_below=drop_below).steps
+        name_of_looks = ", ".join(f"{at / last:.0%}" for at in looks)
+        print(f"| {name_of_looks} | {drop_below} | {1 / share:.1f}x | {best:.1%} | {every:.1%} "
+              f"| {short:.2f} | {whole / searched:.1f}x |")  # fmt: skip
 
 
 def _share(part: int, whole: int) -> str:

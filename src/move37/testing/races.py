@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from move37.campaign.rules import best_of, rung_model
 from move37.campaign.settings import load_preset
 from move37.core.claims import RungChoice
@@ -95,3 +97,29 @@ def race_in_turn(
 
 def _race(steps: int, truths: dict[str, float], bars: dict[int, float]) -> Race:
     return Race(steps=steps, finals={int(i): effect for i, effect in truths.items()}, bars=bars)
+
+
+def measured_on(curves: Sequence[Curve], *, by_factor: bool = False) -> dict[int, Rung]:
+    """Measure what each number of steps tells about the last, as a preset states it.
+
+    Args:
+        curves: candidates that went to the end, not those of the race.
+        by_factor: state a factor (`Rung.gain`) in place of a sum (`Rung.growth`); for candidates
+            whose effects are mostly far from 0.
+    """
+    last = max(curves[0])
+    final = np.array([curve[0] for curve in curves])
+    found = {}
+    for at in (at for at in curves[0] if at):
+        here = np.array([curve[at] for curve in curves])
+        true_spread = math.sqrt(max(here.var(ddof=1) - PAIR_NOISE**2, 0.25 * here.var(ddof=1)))
+        correlation = np.cov(here, final)[0, 1] / (true_spread * final.std(ddof=1))
+        factor = by_factor and at != last
+        found[at] = Rung(
+            steps=at,
+            correlation=1.0 if at == last else float(np.clip(correlation, 0.0, 0.98)),
+            spread=true_spread,
+            gain=float(final.mean() / here.mean()) if factor else 1.0,
+            growth=0.0 if factor or at == last else float((final - here).mean()),
+        )
+    return found
