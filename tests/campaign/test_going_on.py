@@ -19,7 +19,7 @@ import pytest
 from conftest import run_tiny, tiny
 
 from move37.campaign import floor, stages
-from move37.campaign.assemble import RunFolder, check_code, check_names, check_preset
+from move37.campaign.assemble import RunFolder, as_begun, check_code, check_names
 from move37.campaign.commands import MAY_CHANGE, settle
 from move37.campaign.differing import differing_words
 from move37.campaign.folder import stored_config
@@ -92,11 +92,11 @@ def test_a_second_process_is_turned_away_and_the_lock_goes_with_its_holder(tmp_p
 def test_a_changed_preset_is_refused_with_what_differs(finished_ledger):
     """G3."""
     preset = load_preset("tiny")
-    check_preset(finished_ledger, preset)
+    as_begun(finished_ledger, preset)
     training = preset.training.model_copy(update={"learning_rate": 1.0})
     changed = preset.model_copy(update={"training": training})
     with pytest.raises(ConfigError, match=r"preset 'tiny' has changed .*\(training differ\)"):
-        check_preset(finished_ledger, changed)
+        as_begun(finished_ledger, changed)
 
 
 def test_other_code_is_refused_with_what_differs(finished_ledger, monkeypatch):
@@ -114,23 +114,38 @@ def test_a_session_that_did_not_say_what_made_its_numbers_is_gone_on_with(tmp_pa
         check_code(ledger)
 
 
+def test_what_rungs_tell_stays_as_it_was_when_the_run_began(tmp_path):
+    """G3: a version may know better, but a run is raced as it was; so is what the bar was."""
+    preset = load_preset("cpu")
+    stored = json.loads(preset.model_dump_json())
+    for rung in stored["rungs"]:
+        del rung["gain"]
+    stored["rungs"][0] |= {"correlation": 0.7, "growth": 2.0}
+    config = json.loads(tiny().model_dump_json())
+    del config["evidence"]["bar"]
+    with Ledger.open(tmp_path / "ledger.db", create=True) as ledger:
+        ledger.append(started(json.dumps(stored), config=json.dumps(config)))
+        first, *_ = as_begun(ledger, preset).rungs
+        bar = stored_config(ledger).evidence.bar
+    assert (first.correlation, first.gain, first.growth) == (0.7, 1.0, 2.0)
+    assert (bar, tiny().evidence.bar) == ("parents", "best")
+
+
+def started(preset: str, *, config: str) -> CampaignStarted:
+    """The first event of a campaign of an older version."""
+    return CampaignStarted(
+        name="old", config=config, version="0.0.9", machine={}, sandboxed=True, preset=preset
+    )
+
+
 def test_a_key_that_this_version_has_added_is_no_change_of_the_preset(tmp_path):
     """G3."""
     preset = load_preset("tiny")
     stored = json.loads(preset.model_dump_json())
     del stored["training"]["fla"]
     with Ledger.open(tmp_path / "ledger.db", create=True) as ledger:
-        ledger.append(
-            CampaignStarted(
-                name="old",
-                config=tiny().model_dump_json(),
-                version="0.0.9",
-                machine={},
-                sandboxed=True,
-                preset=json.dumps(stored),
-            )
-        )
-        check_preset(ledger, preset)
+        ledger.append(started(json.dumps(stored), config=tiny().model_dump_json()))
+        as_begun(ledger, preset)
 
 
 def test_fresh_seeds_are_of_one_campaign_and_one_stage():

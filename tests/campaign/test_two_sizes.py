@@ -2,7 +2,8 @@
 
 S1  An export shows what was measured on fresh seeds and at the larger scale, each as such.
 S2  A replay compares the search alone.
-S3  Opponents meet the gallery's best on its fresh seeds, not on those of the larger scale.
+S3  Opponents meet the gallery's best on its fresh seeds, not on those of the larger scale; they
+    are probed once, for their state and operations.
 S4  The dashboard's search effects are the search's.
 S5  The table of a verification fits a terminal of 80 columns.
 S6  A layer that somebody handed in is verified on seeds of its own; those of the search share them.
@@ -27,7 +28,7 @@ from move37.campaign.replay import journeys
 from move37.campaign.verifying import print_verified
 from move37.campaign.workshop import Workshop, fresh_seed
 from move37.core.claims import Effect, Verdict, VerdictKind
-from move37.core.events import VerdictReached
+from move37.core.events import ProbesRan, VerdictReached
 from move37.core.trial import Cost, Measurement, Outcome, Stage, TaskScore, Trial
 from move37.dashboard.board import Board, grown
 from move37.dashboard.reader import Reader
@@ -134,8 +135,14 @@ def test_opponents_meet_the_best_on_its_fresh_seeds(told, monkeypatch):
         best = stages.best_confirmed(workshop)
         assert best is not None
         assert best.fresh_verdict is not None
-        stages.meet_opponents(workshop, pool)
-    assert sorted(asked) == sorted(best.fresh_verdict.seeds)
+        for _ in range(2):
+            stages.meet_opponents(workshop, pool)
+        (opponent,) = workshop.opponents
+        probed = [e for e in workshop.ledger.events([ProbesRan]) if e.candidate_id == opponent.id]
+    assert [(e.index, e.report.passed) for e in probed] == [(-1, True)]
+    assert probed[0].report.flops_per_token > 0
+    assert probed[0].report.state_bytes > 0
+    assert sorted(asked) == sorted(2 * best.fresh_verdict.seeds)
     assert not set(asked) & set(LARGER)
 
 

@@ -49,6 +49,8 @@ from move37.team.symbolic.description import to_json
 from move37.team.symbolic.library import library_description, library_names
 
 NOISE = ".noise"
+RUNG_TELLS = ("correlation", "spread", "gain", "growth")
+"""What a rung is stated to tell of the last one."""
 """Folder beside the runs, shared by them: see `campaign/floor.py`."""
 
 
@@ -95,7 +97,7 @@ def open_workshop(
     ):
         secret = folder.secret()
         check_secret(ledger, secret)
-        check_preset(ledger, preset)
+        preset = past.preset if past else as_begun(ledger, preset)
         check_code(ledger)
         driver = _join(ledger, folder, lease_seconds)
         stored = {e.candidate.idea.name: e.candidate for e in ledger.at_index(RootAdded, CAMPAIGN)}
@@ -195,15 +197,17 @@ def check_code(ledger: Ledger) -> None:
             )
 
 
-def check_preset(ledger: Ledger, preset: Preset) -> None:
-    """Refuse to go on when the preset has come to mean something else.
+def as_begun(ledger: Ledger, preset: Preset) -> Preset:
+    """Return the preset with what its rungs were stated to tell when the run began.
+
+    Only racing and fitness read that; new trials are like the old ones whatever it is.
 
     Raises:
-        ConfigError: names the first sections that differ.
+        ConfigError: the preset has come to mean something else; names the sections that differ.
     """
     started = next(iter(ledger.events([CampaignStarted])), None)
     if not isinstance(started, CampaignStarted) or not started.preset:
-        return
+        return preset
     begun = _as_now(started.preset)
     now, then = (_what_trials_read(text) for text in (preset.model_dump_json(), begun))
     differing = sorted(key for key in now.keys() | then.keys() if now.get(key) != then.get(key))
@@ -213,6 +217,7 @@ def check_preset(ledger: Ledger, preset: Preset) -> None:
             f"{started.version} ({', '.join(differing)} differ), and its trials cannot be compared "
             "with new ones; start another run with --name, or go back to that preset"
         )
+    return preset.model_copy(update={"rungs": Preset.model_validate_json(begun).rungs})
 
 
 def _as_now(text: str) -> str:
@@ -226,6 +231,9 @@ def _as_now(text: str) -> str:
 def _what_trials_read(text: str) -> dict[str, object]:
     """Return a preset as plain values, without what no trial of search or confirmation reads."""
     tree = json.loads(text)
+    for rung in tree.get("rungs", ()):
+        for told in RUNG_TELLS:
+            rung.pop(told, None)
     return {key: value for key, value in tree.items() if key not in {"purpose", "verification"}}
 
 

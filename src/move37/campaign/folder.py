@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import re
 import secrets
@@ -234,6 +235,14 @@ def _publish(file: Path, content: bytes) -> None:
         draft.unlink(missing_ok=True)
 
 
+def _as_it_meant(text: str) -> str:
+    """Return a stored config with what versions before a key did without it."""
+    config = json.loads(text)
+    if isinstance(config, dict) and isinstance(config.get("evidence"), dict):
+        config["evidence"].setdefault("bar", "parents")
+    return json.dumps(config)
+
+
 def stored_config(ledger: Ledger) -> CampaignConfig:
     """Return the config that a campaign was started with.
 
@@ -244,7 +253,7 @@ def stored_config(ledger: Ledger) -> CampaignConfig:
     if not isinstance(started, CampaignStarted):
         raise LedgerError("this ledger holds no campaign: its first event is missing")
     try:
-        return CampaignConfig.model_validate_json(started.config)
+        return CampaignConfig.model_validate_json(_as_it_meant(started.config))
     except ValueError as error:
         raise LedgerError(
             f"this campaign was started by move37 {started.version} with another config than "

@@ -118,7 +118,8 @@ def advance(progress: Progress, event: Event) -> Progress:
 def _failed(event: ProbesRan | ProposalFailed) -> Counter[str]:
     if isinstance(event, ProposalFailed):
         return Counter([event.failure])
-    return Counter() if event.report.passed else Counter([event.report.outcome])
+    of_candidate = event.index >= 0  # not of a root, or of a layer beside the search
+    return Counter([event.report.outcome] if of_candidate and not event.report.passed else [])
 
 
 def _after_guards(progress: Progress, event: AlarmRaised | DiversityStated) -> Progress:

@@ -16,7 +16,7 @@ from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from move37.campaign.assemble import RunFolder, check_preset, open_workshop
+from move37.campaign.assemble import RunFolder, as_begun, open_workshop
 from move37.campaign.folder import stored_config
 from move37.campaign.loop import search
 from move37.campaign.outside import is_handed_in
@@ -81,10 +81,10 @@ def replay(source: RunFolder, target: RunFolder, *, unsandboxed: bool = False) -
         raise ConfigError(f"{target.path} is there already; delete it, or give another --into")
     with source.open_ledger() as ledger:
         config = stored_config(ledger)
-        check_preset(ledger, load_preset(config.preset))  # else other rungs would decide
         n_indices = _whole_indices(ledger)
         tape = Tape(ledger.events([ModelCalled, CallEnded]), is_replay=True)
         past = Past(
+            preset=as_begun(ledger, load_preset(config.preset)),
             trials={e.trial.spec: e.trial for e in ledger.events([TrialFinished])},
             probes={e.candidate_id: e.report for e in ledger.events([ProbesRan])},
             handed_in={

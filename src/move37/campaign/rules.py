@@ -112,11 +112,12 @@ def race(
     level, last_level = workshop.level(rung), workshop.level(len(rungs) - 1)
     here, final = _effects(workshop, state, level), _effects(workshop, state, last_level)
     is_last = rung == len(rungs) - 1
-    bar = (parents_bar if is_last else best_of)([*final.values()])
+    is_best = not is_last and workshop.config.evidence.bar == "best"
+    bar = (best_of if is_best else parents_bar)([*final.values()])
     decision = decide(
         list(_measured(workshop, candidate, level).differences.values()),
         bar=bar,
-        whose=BEST_SO_FAR if bar and not is_last else "",
+        whose=BEST_SO_FAR if bar and is_best else "",
         noise=pair_noise(workshop),
         rung=rung_model(
             rungs[level], rungs[last_level], here=here, final=final if level != last_level else {}

@@ -82,7 +82,10 @@ def _probe_reference(workshop: Workshop, journal: Journal, candidate: Candidate)
 
 
 def probe_beside(workshop: Workshop, journal: Journal, candidate: Candidate) -> ProbeReport:
-    """Return the probes' report of a layer that nobody proposed, for its state and operations."""
+    """Return the probes' report of a layer beside the search, for its state and operations."""
+    entry = workshop.ledger.state().candidates.get(candidate.id)
+    if entry and entry.probes:  # somebody may have handed it in
+        return entry.probes
     return journal.once(
         ProbesRan,
         lambda: ProbesRan(
@@ -265,15 +268,15 @@ def meet_opponents(workshop: Workshop, pool: Executor) -> None:
     campaign = Journal(workshop.ledger, CAMPAIGN)
     seeds = best.fresh_verdict.seeds  # its last verdict may rest on those of the larger scale
     jobs = [(opponent, seed) for seed in seeds for opponent in workshop.opponents]
-    for opponent in workshop.opponents:
-        if workshop.watch.may_go_on():
-            probe_beside(workshop, campaign, opponent)
 
     def run(job: tuple[Candidate, int]) -> None:
         if _has_time(workshop, candidate_id=job[0].id):
             workshop.confirm_trial(campaign, *job)
 
     list(pool.map(run, jobs))
+    for opponent in workshop.opponents:
+        if workshop.watch.may_go_on():
+            probe_beside(workshop, campaign, opponent)
 
 
 def best_confirmed(workshop: Workshop) -> Entry | None:

@@ -154,6 +154,7 @@ def verify(
                 _bring_in(workshop, opponent)
                 try:
                     _train(bench, pool, [opponent], of=own_seeds(entry))
+                    probe_beside(workshop, Journal(workshop.ledger, CAMPAIGN), opponent)
                 except TooSlow as error:
                     say(f"{error}; it is left out of the table")
         except KeyboardInterrupt:
@@ -231,14 +232,13 @@ def _spec(candidate: Candidate, rung: int, seed: int) -> TrialSpec:
 
 
 def _bring_in(workshop: Workshop, opponent: Candidate) -> None:
-    journal = Journal(workshop.ledger, CAMPAIGN)
-    if opponent.id not in workshop.ledger.state().candidates:
-        journal.once(
-            RootAdded,
-            lambda: RootAdded(candidate=opponent, role="reference"),
-            match={"candidate_id": opponent.id},
-        )
-    probe_beside(workshop, journal, opponent)
+    if opponent.id in workshop.ledger.state().candidates:
+        return
+    Journal(workshop.ledger, CAMPAIGN).once(
+        RootAdded,
+        lambda: RootAdded(candidate=opponent, role="reference"),
+        match={"candidate_id": opponent.id},
+    )
 
 
 def _why(trials: list[Trial]) -> str:

@@ -53,6 +53,8 @@ class OutOfBudget(Move37Error):
 class Past:
     """What a recorded campaign found in the lab, or was handed: a replay does not ask again."""
 
+    preset: Preset
+    """As it was begun with."""
     trials: Mapping[TrialSpec, Trial]
     probes: Mapping[str, ProbeReport]
     """By candidate id."""

@@ -242,6 +242,10 @@ class EvidenceConfig(_Section):
     """Candidates that one session tests with fresh seeds at most; 0: it only searches."""
     drop_below: Annotated[float, Field(ge=0, le=0.5)] = 0.1
     """Racing drops a candidate whose probability of beating the bar is below this."""
+    bar: Literal["best", "parents"] = "best"
+    """Which effect a candidate has to beat on the way to the last rung: that of the best so far, or
+    of the last one among the leading parents, which trains more candidates to the end: for runs
+    that a number of candidates ends, and for early looks whose numbers were never measured."""
     cut_above: Annotated[float, Field(ge=0)] = 0.3
     """Nats that a candidate's training loss may stay above the baseline's, after the first quarter,
     before its run is stopped (evidence/curves.py); 0: no run is stopped before its rung ends."""

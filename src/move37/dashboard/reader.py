@@ -163,10 +163,11 @@ class Reader:
     def failures(self) -> dict[str, int]:
         """Return how many probes, trials and proposals failed in which way."""
         found: dict[str, int] = {}
-        for column_ in (trials.c.outcome, candidates.c.probes):
+        for column_, least in ((trials.c.outcome, -1), (candidates.c.probes, 0)):
+            of = column_.table.c  # probes of candidates only, not of layers beside the search
             rows = (
                 select(column_, func.count())
-                .where(column_.table.c.campaign == self.campaign)
+                .where(of.campaign == self.campaign, of.candidate_index >= least)
                 .group_by(column_)
             )
             with self._reading() as connection:

@@ -72,7 +72,8 @@ class RelativeCost:
     flops: float | None = None
     """Of the forward pass of one mixer, as probed at the width of the search."""
     state: float | None = None
-    """State of one sequence in one layer, as probed; None too where either keeps none."""
+    """State of one sequence in one layer, as probed after several hundred tokens; None too where
+    either keeps none."""
 
 
 def relative_cost(

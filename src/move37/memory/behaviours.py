@@ -18,7 +18,7 @@ from move37.memory.pasts import beyond
 from move37.memory.state import Entry
 
 BESIDE = frozenset({"opponent", "reference"})
-"""Roles of layers that stand beside the search: finding one of them again is a find, no repeat."""
+"""Roles of layers beside the search: who computes what they do, in other words, is no repeat."""
 ROWS = 8_192
 """Compared at a time: they stay in the processor's cache."""
 SLACK = 1e-9  # of a distance, which is computed here to 1e-14
