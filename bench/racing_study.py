@@ -68,6 +68,8 @@ STATED: tuple[tuple[str, dict[int, Rung], Bar], ...] = (
 BARS: dict[str, Bar] = {"of the best": best_of, "of the parents": parents_bar}
 LADDERS = ((200,), (140,), (140, 200), (100, 140, 200))
 """Looks that are compared where the numbers come from another search."""
+PLAIN = ((2 / 3, 1 / 3, 1 / 6), (1 / 2, 1 / 4, 1 / 8), (0.4, 1 / 4, 1 / 15))
+"""Shares of all that a plain schedule keeps at the looks of the last of LADDERS."""
 BUDGETS = (5, 10, 15)
 """Whole trainings (two seeds) that an equal budget is worth."""
 
@@ -272,56 +274,80 @@ def _print_row(label: str, rule: Rule, curves: list[Curve], *, in_order: bool = 
 
 def _print_budgets(curves: list[Curve]) -> None:
     """Print whom an equal number of training steps finds, by bar, in random orders of all."""
-    whole = everyone(curves[:1]).steps
-    columns = ("rule", *(f"worth {n} whole trainings: best, seen" for n in BUDGETS))
-    print("\nTrue effect of the best one found for an equal budget (± standard error), candidates "
-          f"seen:\n\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")  # fmt: skip
-    nobody = {"nobody is dropped": (0.0, best_of)}
-    rules = nobody | {
+    if min(NOW) not in curves[0]:
+        return
+    rules = {"nobody is dropped": (0.0, best_of)} | {
         f"probability < {drop_below}, bar {whose}": (drop_below, bar_of)
         for drop_below, (whose, bar_of) in itertools.product((0.05, 0.1, 0.2, 0.4), BARS.items())
     }
-    first = min(NOW)
-    if first not in curves[0]:
-        return
+    print("\nBy the cpu preset, the best one found for an equal budget, and candidates seen:\n")
+    _print_budget_header()
     for label, (drop_below, bar_of) in rules.items():
-        cells = []
-        for n in BUDGETS:
-            rng, found, seen = np.random.default_rng(0), [], []
-            for _ in range(REPEATS):
-                order = [curves[i] for i in rng.permutation(len(curves))]
-                raced = race_in_turn(
-                    order, [*NOW.values()], drop_below=drop_below, bar_of=bar_of, budget=n * whole
-                )
-                found.append(max(raced.finals.values(), default=0.0))
-                seen.append(len(raced.finals) + len(raced.bars))
-            error = np.std(found) / math.sqrt(REPEATS)
-            cells.append(f"{np.mean(found):+.2f} ± {error:.2f}, {np.mean(seen):.0f}")
-        print(f"| {label} | {' | '.join(cells)} |")
+        _print_budget_row(label, curves, [*NOW.values()], drop_below, bar_of)
+
+
+def _print_budget_header() -> None:
+    columns = ("rule", *(f"worth {n} whole trainings: best, seen" for n in BUDGETS))
+    print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+
+
+def _print_budget_row(
+    label: str, curves: list[Curve], rungs: list[Rung], drop_below: float, bar_of: Bar
+) -> None:
+    cells, whole = [], everyone(curves[:1]).steps
+    for n in BUDGETS:
+        rng, found, seen = np.random.default_rng(0), [], []
+        for _ in range(REPEATS):
+            order = [curves[i] for i in rng.permutation(len(curves))]
+            raced = race_in_turn(
+                order, rungs, drop_below=drop_below, bar_of=bar_of, budget=n * whole
+            )
+            found.append(max(raced.finals.values(), default=0.0))
+            seen.append(len(raced.finals) + len(raced.bars))
+        error = np.std(found) / math.sqrt(REPEATS)
+        cells.append(f"{np.mean(found):+.2f} ± {error:.2f}, {np.mean(seen):.0f}")
+    print(f"| {label} | {' | '.join(cells)} |")
 
 
 def _show_whole(name: str, curves: list[Curve], other: str, measured: list[Curve]) -> None:
     """Print races of everybody, where what the rungs tell was measured on another search."""
-    told = measured_on(measured, by_factor=True)
+    told, last = measured_on(measured, by_factor=True), max(curves[0])
     print(f"\n## All {len(curves)} of {name}, rungs measured on {other}\n")
-    columns = ("looks", "drop below", "saved", "best lost", "all of the top three lost",
+    columns = ("rule", "saved", "best lost", "all of the top three lost",
                "declared short of the best", "saved in the order of the search")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-    last, whole = max(curves[0]), everyone(curves).steps
     for looks, drop_below in itertools.product(LADDERS, (0.05, 0.1, 0.2, 0.25, 0.3, 0.4)):
-        rungs, rng, rows = [told[at] for at in (*looks, last)], np.random.default_rng(0), []
-        for _ in range(REPEATS):
-            order = [curves[i] for i in rng.permutation(len(curves))]
-            raced = race_in_turn(order, rungs, drop_below=drop_below)
-            truth = np.array([curve[0] for curve in order])
-            kept = [i in raced.finals for i in np.argsort(-truth)[:TOP].tolist()]
-            short = truth.max() - max(raced.finals.values(), default=0.0)
-            rows.append((raced.steps / whole, not kept[0], not any(kept), short))
-        share, best, every, short = np.mean(np.array(rows, dtype=float), axis=0)
-        searched = race_in_turn(curves, rungs, drop_below=drop_below).steps
-        name_of_looks = ", ".join(f"{at / last:.0%}" for at in looks)
-        print(f"| {name_of_looks} | {drop_below} | {1 / share:.1f}x | {best:.1%} | {every:.1%} "
-              f"| {short:.2f} | {whole / searched:.1f}x |")  # fmt: skip
+        rule = by_probability(looks, drop_below=drop_below, stated=told)
+        _print_whole_row(f"{_percents(looks, last)}: < {drop_below}", rule, curves)
+    for shares in PLAIN:
+        cuts = [*zip(LADDERS[-1], shares, strict=True)]
+        words = ", ".join(f"{share:.2g}" for share in shares)
+        label = f"{_percents(LADDERS[-1], last)}: keep {words}"
+        _print_whole_row(label, schedule(*cuts), curves)
+    print()
+    _print_budget_header()
+    for looks, drop_below in itertools.product(LADDERS, (0.1, 0.3)):
+        rungs = [told[at] for at in (*looks, last)]
+        label = f"{_percents(looks, last)}: < {drop_below}"
+        _print_budget_row(label, curves, rungs, drop_below, best_of)
+
+
+def _print_whole_row(label: str, rule: Rule, curves: list[Curve]) -> None:
+    whole, rng, rows = everyone(curves).steps, np.random.default_rng(0), []
+    for _ in range(REPEATS):
+        order = [curves[i] for i in rng.permutation(len(curves))]
+        raced = rule(order, {})
+        truth = np.array([curve[0] for curve in order])
+        kept = [i in raced.finals for i in np.argsort(-truth)[:TOP].tolist()]
+        short = truth.max() - max(raced.finals.values(), default=0.0)
+        rows.append((raced.steps / whole, not kept[0], not any(kept), short))
+    share, best, every, short = np.mean(np.array(rows, dtype=float), axis=0)
+    print(f"| {label} | {1 / share:.1f}x | {best:.1%} | {every:.1%} | {short:.2f} "
+          f"| {whole / rule(curves, {}).steps:.1f}x |")  # fmt: skip
+
+
+def _percents(looks: Sequence[int], last: int) -> str:
+    return ", ".join(f"{at / last:.0%}" for at in looks)
 
 
 def _share(part: int, whole: int) -> str:
