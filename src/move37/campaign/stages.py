@@ -270,13 +270,13 @@ def meet_opponents(workshop: Workshop, pool: Executor) -> None:
     jobs = [(opponent, seed) for seed in seeds for opponent in workshop.opponents]
 
     def run(job: tuple[Candidate, int]) -> None:
-        if _has_time(workshop, candidate_id=job[0].id):
-            workshop.confirm_trial(campaign, *job)
+        opponent, seed = job
+        if _has_time(workshop, candidate_id=opponent.id):
+            workshop.confirm_trial(campaign, opponent, seed)
+            if seed == seeds[0]:
+                probe_beside(workshop, campaign, opponent)
 
     list(pool.map(run, jobs))
-    for opponent in workshop.opponents:
-        if workshop.watch.may_go_on():
-            probe_beside(workshop, campaign, opponent)
 
 
 def best_confirmed(workshop: Workshop) -> Entry | None:
