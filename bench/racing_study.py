@@ -94,9 +94,7 @@ def main() -> None:
     for name, curves in found.items():
         _show(name, curves)
     for name, other in itertools.permutations(found, 2):
-        if found[name][0].keys() == found[other][0].keys() and len(LADDERS[-1]) < len(
-            found[name][0]
-        ):
+        if all({*LADDERS[-1]} <= found[each][0].keys() for each in (name, other)):
             _show_whole(name, found[name], other, found[other])
 
 
@@ -151,14 +149,13 @@ def by_probability(
     drop_below: float,
     stated: dict[int, Rung] | None = None,
     bar_of: Bar = best_of,
-    budget: float = math.inf,
 ) -> Rule:
     """Race as a campaign does; what the rungs tell is as stated, or measured on others."""
 
     def race(curves: Sequence[Curve], priors: dict[int, Rung]) -> Race:
         told = stated or priors
         rungs_told = [told[at] for at in (*rungs, max(curves[0]))]
-        return race_in_turn(curves, rungs_told, drop_below=drop_below, bar_of=bar_of, budget=budget)
+        return race_in_turn(curves, rungs_told, drop_below=drop_below, bar_of=bar_of)
 
     return race
 

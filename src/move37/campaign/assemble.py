@@ -198,9 +198,10 @@ def check_code(ledger: Ledger) -> None:
 
 
 def as_begun(ledger: Ledger, preset: Preset) -> Preset:
-    """Return the preset with what its rungs were stated to tell when the run began.
+    """Return the preset as it was when the run began, with what no trial of its search reads.
 
-    Only racing and fitness read that; new trials are like the old ones whatever it is.
+    That may have changed since: what rungs are stated to tell (racing and fitness read it), and the
+    verification, of which the oldest ledgers hold nothing.
 
     Raises:
         ConfigError: the preset has come to mean something else; names the sections that differ.
@@ -217,7 +218,10 @@ def as_begun(ledger: Ledger, preset: Preset) -> Preset:
             f"{started.version} ({', '.join(differing)} differ), and its trials cannot be compared "
             "with new ones; start another run with --name, or go back to that preset"
         )
-    return preset.model_copy(update={"rungs": Preset.model_validate_json(begun).rungs})
+    stored = Preset.model_validate_json(begun)
+    if "verification" in json.loads(started.preset):
+        return stored
+    return stored.model_copy(update={"verification": preset.verification})
 
 
 def _as_now(text: str) -> str:

@@ -7,7 +7,6 @@ Every trial is in the run's ledger: what is there is not run again.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,9 +20,8 @@ from move37.campaign.stages import probe_beside
 from move37.campaign.workshop import CAMPAIGN, Overdue, Stopped, Workshop, fresh_seed
 from move37.core.candidate import Candidate
 from move37.core.claims import Verdict, VerdictKind
-from move37.core.config import Preset
 from move37.core.errors import ConfigError
-from move37.core.events import CampaignStarted, RootAdded, VerdictReached
+from move37.core.events import RootAdded, VerdictReached
 from move37.core.trial import Stage, Trial, TrialSpec
 from move37.evidence.verdicts import after_verification
 from move37.lab.references import reference_candidate, reference_names
@@ -138,7 +136,7 @@ def verify(
         ConfigError: the baseline does not train at this scale, so nothing can be compared.
         KeyboardInterrupt: Ctrl-C; what was finished is kept.
     """
-    larger = Larger(base=_as_begun(workshop))
+    larger = Larger(base=workshop.preset)
     per_layer = larger.n_rates + larger.base.verification.n_seeds
     bench = Bench(
         workshop=workshop,
@@ -162,14 +160,6 @@ def verify(
             workshop.laboratory.close()
             raise
     return verdict
-
-
-def _as_begun(workshop: Workshop) -> Preset:
-    """Return the preset as the ledger holds it: a verification may be changed between versions."""
-    (started,) = workshop.ledger.at_index(CampaignStarted, CAMPAIGN)
-    if "verification" not in json.loads(started.preset or "{}"):
-        return workshop.preset
-    return Preset.model_validate_json(started.preset)
 
 
 def _decide(bench: Bench, pool: ThreadPoolExecutor, entry: Entry) -> Verdict:
