@@ -66,8 +66,8 @@ STATED: tuple[tuple[str, dict[int, Rung], Bar], ...] = (
     ("now", NOW, best_of),
 )
 BARS: dict[str, Bar] = {"of the best": best_of, "of the parents": parents_bar}
-LADDERS = ((200,), (140,), (140, 200), (100, 140, 200))
-"""Looks that are compared where the numbers come from another search."""
+LADDERS = ((200,), (140, 200), (100, 200), (100, 140, 200))
+"""Looks that are compared where the numbers come from other searches."""
 PLAIN = ((2 / 3, 1 / 3, 1 / 6), (1 / 2, 1 / 4, 1 / 8), (0.4, 1 / 4, 1 / 15))
 """Shares of all that a plain schedule keeps at the looks of the last of LADDERS."""
 BUDGETS = (5, 10, 15)
@@ -93,9 +93,12 @@ def main() -> None:
     }
     for name, curves in found.items():
         _show(name, curves)
-    for name, other in itertools.permutations(found, 2):
-        if all({*LADDERS[-1]} <= found[each][0].keys() for each in (name, other)):
-            _show_whole(name, found[name], other, found[other])
+    looked = {name: curves for name, curves in found.items() if {*LADDERS[-1]} <= curves[0].keys()}
+    for name, other in itertools.permutations(looked, 2):
+        _show_whole(name, looked[name], other, looked[other])
+    for name, curves in looked.items() if len(looked) > 2 else ():
+        others = [curve for other, theirs in looked.items() if other != name for curve in theirs]
+        _show_whole(name, curves, "all others", others)
 
 
 def _recorded(path: Path) -> list[dict[str, float]]:
@@ -313,7 +316,7 @@ def _show_whole(name: str, curves: list[Curve], other: str, measured: list[Curve
     columns = ("rule", "saved", "best lost", "all of the top three lost",
                "declared short of the best", "saved in the order of the search")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-    for looks, drop_below in itertools.product(LADDERS, (0.05, 0.1, 0.2, 0.25, 0.3, 0.4)):
+    for looks, drop_below in itertools.product(LADDERS, (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)):
         rule = by_probability(looks, drop_below=drop_below, stated=told)
         _print_whole_row(f"{_percents(looks, last)}: < {drop_below}", rule, curves)
     for shares in PLAIN:

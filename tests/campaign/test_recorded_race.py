@@ -3,7 +3,7 @@
 Z1  Of those that the shipped rule drops, no larger share than it states would have beaten the bar.
 Z2  It saves compute, and keeps one of the best three; within one family too.
 Z3  An earlier first look loses the best: they start slowly.
-Z4  A bolder race saves about four times, and keeps one of the best three.
+Z4  A bolder race with more looks saves four times, and keeps one of the best three.
 Z5  An equal budget ends with a better one than with the bar of the parents, or without racing.
 """
 
@@ -33,6 +33,8 @@ EARLIER = (Rung(steps=120, correlation=0.85, spread=1.1, growth=2.2), LAST)
 POPULATION = 44
 N_ORDERS = 300
 DROP_BELOW = EvidenceConfig().drop_below
+LATER = ("racing-looks", "racing-forest", "racing-forest-b")
+"""Searches that the preset was not made from; the latter two have nine families."""
 
 Raced = tuple[list[Curve], Race]
 """The order, and what the rule did with it."""
@@ -89,9 +91,10 @@ def test_it_saves_compute_and_keeps_one_of_the_best_three(races):
 
 def test_it_does_so_with_candidates_that_the_preset_was_not_made_from():
     """Z2: of other searches, a day later; here the end is that of one seed."""
-    later = [race(order, RUNGS) for order in orders("racing-forest")]
-    assert saved(later) > 2.4
-    assert lost(later) < 0.05
+    for name in LATER:
+        later = [race(order, RUNGS) for order in orders(name)]
+        assert saved(later) > 2.3
+        assert lost(later) < 0.05
 
 
 def test_it_saves_half_within_one_family_and_keeps_its_best():
@@ -105,22 +108,26 @@ def test_it_saves_half_within_one_family_and_keeps_its_best():
 
 
 @pytest.mark.parametrize(
-    ("name", "other", "least"),
-    [("racing-looks", "racing-forest", 4.0), ("racing-forest", "racing-looks", 3.5)],
+    ("name", "others"),
+    [
+        ("racing-forest", ("racing-forest-b",)),
+        ("racing-forest-b", ("racing-forest",)),
+        ("racing-looks", ("racing-forest", "racing-forest-b")),
+    ],
 )
-def test_a_bolder_race_saves_about_four_times(name, other, least):
-    """Z4: what each look tells was measured on the other search."""
-    told = measured_on(recorded(other), by_factor=True)
+def test_a_bolder_race_with_more_looks_saves_four_times(name, others):
+    """Z4: what each look tells was measured on other searches, for nine families on such a one."""
+    told = measured_on([curve for other in others for curve in recorded(other)], by_factor=True)
     rungs = [told[steps] for steps in (100, 140, 200, 400)]
     raced = [
-        (order, race_in_turn(order, rungs, drop_below=0.2))
+        (order, race_in_turn(order, rungs, drop_below=0.15))
         for order in orders(name, len(recorded(name)))
     ]
-    assert saved(raced) > least
+    assert saved(raced) > 4.0
     assert lost(raced) < 0.05
 
 
-@pytest.mark.parametrize("name", ["racing-mixed", "racing-looks", "racing-forest", "racing-family"])
+@pytest.mark.parametrize("name", ["racing-mixed", "racing-family", *LATER])
 def test_an_equal_budget_finds_a_better_one_than_with_a_lower_bar_or_without_racing(name):
     """Z5."""
     budget = 10 * everyone(recorded(name)[:1]).steps
