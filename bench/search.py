@@ -1,11 +1,12 @@
 """Quality of the declared winner, measured afresh, against CPU time: our defaults and four others.
 
     python bench/search.py [--campaigns 5] [--tokens 4M] [--preset cpu] [--runs runs] [--workers 2]
+        [--arms random,best_of_n,greedy,no_racing] [--at 0.25,0.5,0.75,1]
     python bench/search.py show runs/search/ablation.json --out docs/images/search.svg
 
 Same trained tokens, seeds and evaluator for all arms (`move37 ablate`, which goes on where it was):
 the defaults, random edits, best of N without memory, a greedy hill climb, and everyone
-trained to the end. A winner is declared at four points of the budget from search results, and
+trained to the end. A winner is declared at several points of the budget from search results, and
 measured on fresh seeds. CPU time is that of search trials, roots and baseline left out. Hours.
 """
 
@@ -40,6 +41,8 @@ def main() -> None:
     parser.add_argument("--preset", default="cpu")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--arms", default=ARMS, help="beside the default; more may be added later")
+    parser.add_argument("--at", default=SHARES, help="parts of the budget; more may be added later")
     chosen = parser.parse_args()
     file = chosen.file or chosen.runs / "search" / "ablation.json"
     if chosen.verb == "run":
@@ -59,9 +62,9 @@ def _run(chosen: argparse.Namespace, folder: Path) -> None:
         folder=folder,
         tokens=chosen.tokens,
         n_campaigns=chosen.campaigns,
-        arms=ARMS,
+        arms=chosen.arms,
         n_fresh=chosen.fresh,
-        shares=SHARES,
+        shares=chosen.at,
         unsandboxed=False,
         as_json=False,
     )

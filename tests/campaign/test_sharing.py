@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from conftest import run_tiny, tiny
 from crashes import family, orphans
+from sqlalchemy import inspect
 
 from move37.campaign.assemble import open_workshop
 from move37.campaign.commands import estimate_campaign, settle
@@ -37,6 +38,7 @@ from move37.core.events import (
     TrialStarted,
     VerdictReached,
 )
+from move37.memory.database import connect, locate
 from move37.memory.journal import Journal
 from move37.memory.leases import LeaseLost, Leases
 from move37.memory.ledger import Ledger
@@ -315,6 +317,9 @@ def test_a_mistyped_place_is_not_kept_and_a_right_one_is_once_the_run_began(
     assert not (tmp_path / "first").exists()
     config, folder = settle(None, right, runs=tmp_path)
     assert not folder.exists
+    engine = connect(locate(right["database"]), busy_seconds=5.0)
+    assert not inspect(engine).get_table_names()  # a dry run makes none
+    engine.dispose()
     with open_workshop(config, folder):
         assert RunFolder(path=tmp_path / "first").url == right["database"]
     _, again = settle(None, asked, runs=tmp_path)

@@ -10,13 +10,13 @@ import secrets
 import socket
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from move37 import __version__
 from move37.core.config import RUN_NAME, CampaignConfig
-from move37.core.errors import ConfigError, LedgerError
+from move37.core.errors import ConfigError, LedgerError, NoCampaign
 from move37.core.events import CampaignStarted
 from move37.memory.ledger import Ledger
 
@@ -120,7 +120,7 @@ class RunFolder:
             return True
         if not self.exists and self.database is None:
             return False
-        with self.open_ledger(create=True) as ledger:
+        with suppress(NoCampaign), self.open_ledger() as ledger:
             if ledger.head()[0] > 0:
                 self._begun.append(True)
         return bool(self._begun)

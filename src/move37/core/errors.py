@@ -51,6 +51,10 @@ class LedgerError(Move37Error):
     """The ledger cannot be read, written or trusted."""
 
 
+class NoCampaign(LedgerError):
+    """Nothing is wrong with what is there, but the campaign was never begun in it."""
+
+
 class ReportError(Move37Error):
     """A report cannot be written. The ledger it is made from is not touched."""
 

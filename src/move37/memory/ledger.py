@@ -21,7 +21,7 @@ from typing import Any, Self, TextIO, TypeVar, cast, overload
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
-from move37.core.errors import LedgerError
+from move37.core.errors import LedgerError, NoCampaign
 from move37.core.events import Event, TrialFinished
 from move37.core.trial import TrialSpec
 from move37.memory.codec import VERSIONS, decode, encode, kind_of
@@ -324,7 +324,7 @@ def _check_campaign(chosen: str, *, known: list[str], create: bool, asked: bool)
     if known and not asked:
         raise LedgerError(f"this database holds several campaigns; name one: {some}")
     if not create:
-        raise LedgerError(f"this ledger holds no campaign {chosen!r}; known: {some}")
+        raise NoCampaign(f"this ledger holds no campaign {chosen!r}; known: {some or 'none'}")
     if not chosen or len(chosen) > 64 or not chosen.isprintable():
         raise LedgerError(f"a campaign's name has 1 to 64 printable characters, got {chosen!r}")
 

@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, func, inspect, select, table
 from sqlalchemy.sql import column
 
 from move37 import __version__
-from move37.core.errors import LedgerError
+from move37.core.errors import LedgerError, NoCampaign
 from move37.memory.database import connect, is_sqlite, name_of, plain_words, reading, writing
 from move37.memory.projections import rebuild
 
@@ -146,6 +146,8 @@ def _revision(connection: Connection, url: URL, *, create: bool) -> str | None:
     name = name_of(url)
     if not names and create:
         return None
+    if not names and connection.dialect.name != "sqlite":
+        raise NoCampaign(f"database {name} is empty; move37 run --database begins a run there")
     if not {"alembic_version", "events", "campaigns"} <= names:
         raise LedgerError(f"database {name} is not a move37 ledger; give the path of one")
     revision = connection.scalar(
