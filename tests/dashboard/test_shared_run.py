@@ -9,9 +9,11 @@ import psycopg
 import pytest
 from asking import get, problem, served
 from psycopg import sql
-from watched_runs import hostile_campaign, write
+from watched_runs import PLAIN, hostile_campaign, layer, training, write
 
-from move37.campaign.folder import RunFolder
+from move37.campaign.folder import RunFolder, name_driver
+from move37.core.events import SessionOpened, TrialFinished, TrialStarted
+from move37.memory.journal import work_key
 from move37.memory.ledger import Ledger
 
 pytest_plugins = ("move37.testing.postgres",)
@@ -55,3 +57,23 @@ def test_when_its_tables_are_dropped_the_page_says_so_and_the_other_run_still_sh
         lines = {line["run"]: line for line in json.loads(get(server, "/api/runs")[1])}
     assert lines["first"]["n_candidates"] == 2
     assert lines["shared"]["problem"]
+
+
+def test_a_training_whose_driver_is_gone_is_not_shown_as_going_on(shared):
+    """Another driver of this run is at work; it has its own training, and holds it."""
+    runs, url = shared
+    orphaned = training(layer("orphaned", PLAIN.id), 7)
+    events = training(layer("held", PLAIN.id), 8)
+    alive = SessionOpened(driver=name_driver(), sandboxed=True, budget_seconds=480.0)
+    (spec,) = [event.spec for event in events if isinstance(event, TrialStarted)]
+    with Ledger.open(url, campaign="shared") as ledger, served(runs) as server:
+        ledger.append(alive, *orphaned, *events)
+        leases = ledger.share("this driver")
+        try:
+            with ledger.holding(work_key(TrialFinished.__name__, spec)):
+                shown = json.loads(get(server, "/api/shared/overview")[1])["running"]
+            after = json.loads(get(server, "/api/shared/overview")[1])["running"]
+        finally:
+            leases.close()
+    assert [who for _, who, *_ in shown] == ["#8"]
+    assert after == []

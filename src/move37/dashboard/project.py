@@ -29,7 +29,6 @@ DOING = {
     "CandidateRepaired": "repaired, to be probed",
     "NoveltyJudged": "being probed",
     "ProbesRan": "waiting to train",
-    "TrialStarted": "training",
     "TrialFinished": "being scored",
     "RungDecided": "between rungs",
 }
@@ -270,7 +269,7 @@ def running(
             f"{DOING.get(row['kind'], row['kind'])}, {duration(now - row['time'] / 1e6)}",
         )
         for row in latest
-        if row["candidate_index"] not in at_work
+        if row["candidate_index"] not in at_work and row["kind"] != "TrialStarted"
     ]
     return tuple(sorted([*training, *between]))
 

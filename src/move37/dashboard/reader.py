@@ -11,26 +11,25 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
-from sqlalchemy import URL, ColumnElement, Connection, Engine, Text, cast, func, inspect, select
+from sqlalchemy import ColumnElement, Connection, Engine, Text, cast, func, inspect, select
 from sqlalchemy import table as named_table
 from sqlalchemy.sql import column
 
 from move37 import __version__
 from move37.campaign.folder import RunFolder
 from move37.core.errors import LedgerError
-from move37.core.events import ProposalFailed
-from move37.memory.database import connect, is_sqlite, locate, name_of, plain_words, reading
+from move37.core.events import ProposalFailed, TrialFinished
+from move37.core.trial import Stage, TrialSpec
+from move37.dashboard.opening import open_file, open_server
+from move37.memory.database import is_sqlite, name_of, plain_words, reading
+from move37.memory.journal import work_key
+from move37.memory.leases import held_keys, spell
 from move37.memory.migrate import REVISIONS
 from move37.memory.schema import campaigns, candidates, events, lineage, trials, verdicts
 from move37.memory.verify import Difference, first_difference
 
-BUSY_SECONDS = 2.0
-CONNECT_SECONDS = 5
-"""How long a PostgreSQL server that does not answer is waited for."""
 MAX_EVENTS = 5_000
 """Events handed out by one question about one candidate or one kind."""
 
@@ -55,7 +54,7 @@ class Reader:
         """Whether several drivers may work on it at a time."""
         self._file = folder.ledger if url is None else None
         self._check_there()
-        self._engine: Engine = _open_file(folder.ledger) if url is None else _open_server(url)
+        self._engine: Engine = open_file(folder.ledger) if url is None else open_server(url)
         try:
             with self._reading() as connection:
                 self._check_version(connection)
@@ -182,7 +181,8 @@ class Reader:
     def unfinished_trials(self, since: int) -> list[Row]:
         """Return trials that began at or after event `since` and have no end, each once.
 
-        One that was begun again counts from its last start.
+        One that was begun again counts from its last start. Where drivers share the run, those
+        whose driver is gone are left out.
         """
         done = {
             (r["candidate"], r["stage"], r["rung"], r["seed"])
@@ -195,7 +195,12 @@ class Reader:
         begun = self.of_kinds(["TrialStarted"], since=since)
         key = ("candidate_id", "stage", "rung", "seed")
         last = {tuple(r["body"]["spec"][k] for k in key): r for r in begun}
-        return [row for spec, row in last.items() if spec not in done]
+        unfinished = [row for spec, row in last.items() if spec not in done]
+        if not unfinished or not self.is_shared:
+            return unfinished
+        with self._reading() as connection:
+            held = held_keys(connection, self.campaign)
+        return [row for row in unfinished if spell(_training_key(row)) in held]
 
     def latest_by_index(self, limit: int = 64) -> list[Row]:
         """Return the last event of each of the newest indices that have no verdict yet."""
@@ -383,15 +388,6 @@ class Reader:
             ) from error
 
 
-def _open_file(path: Path) -> Engine:
-    place = f"file:{quote(str(path.absolute()))}"
-    url = URL.create("sqlite", database=place, query={"mode": "ro", "uri": "true"})
-    return connect(url, busy_seconds=BUSY_SECONDS)
-
-
-def _open_server(address: str) -> Engine:
-    url = locate(address)
-    if url.get_backend_name() == "postgresql" and "connect_timeout" not in url.query:
-        url = url.update_query_dict({"connect_timeout": str(CONNECT_SECONDS)})
-    engine = connect(url, busy_seconds=BUSY_SECONDS)
-    return engine.execution_options(postgresql_readonly=True)
+def _training_key(started: Row) -> object:
+    spec = started["body"]["spec"]
+    return work_key(TrialFinished.__name__, TrialSpec(**spec | {"stage": Stage(spec["stage"])}))

@@ -53,7 +53,7 @@ class Journal:
         Raises:
             LedgerError: the made event is of another kind or index or does not fit `match`.
         """
-        key = (event_type.__name__, _spec(match) or self.index)
+        key = work_key(event_type.__name__, _spec(match) or self.index)
         while True:
             with self.ledger.holding(key), suppress(LeaseLost):  # lost: another driver makes it
                 if (known := self._find(event_type, match)) is not None:
@@ -83,6 +83,11 @@ class Journal:
                 f"asked for a {event_type.__name__} of index {self.index} with {match!r}, "
                 f"was given {made!r}"
             )
+
+
+def work_key(kind: str, of: TrialSpec | int) -> tuple[str, TrialSpec | int]:
+    """Return what `Ledger.holding` holds while an event of a trial or of an index is made."""
+    return kind, of
 
 
 def _spec(match: object) -> TrialSpec | None:

@@ -154,6 +154,13 @@ class Leases:
         connection.execute(select(c.head).where(c.campaign == self._campaign).with_for_update())
 
 
+def held_keys(connection: Connection, campaign: str) -> frozenset[str]:
+    """Return what living drivers hold just now, as `spell` spells it."""
+    c = leases.c
+    alive = select(c.key).where(c.campaign == campaign, c.expires >= _now(connection))
+    return frozenset(connection.scalars(alive))
+
+
 def spell(key: object) -> str:
     """Spell any key that prints the same in every process, in at most 64 characters."""
     return hashlib.sha256(repr(key).encode()).hexdigest()
