@@ -4,6 +4,7 @@ M1  Both arms make candidates, in the stated share, and see their own results on
 M2  Every request is recorded with its texts, and paid; the purse and the ledger agree.
 M3  A model that fails costs one candidate, never the campaign.
 M4  A replay asks nobody and arrives at the same candidates and verdicts.
+M5  Limits may be raised, a role's too; a replay has none but the record's end.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from conftest import tiny
 from scripts import TEAM, scripted_team
 
 from move37.campaign.assemble import RunFolder, open_workshop
+from move37.campaign.commands import settle
 from move37.campaign.loop import PATIENCE
 from move37.campaign.progress import fold
 from move37.campaign.replay import differences, journeys, replay
 from move37.campaign.session import Ending, work
 from move37.campaign.tables import failure_words
 from move37.core.config import CampaignConfig
-from move37.core.errors import OutOfFunds
+from move37.core.errors import ConfigError, OutOfFunds
 from move37.core.events import (
     CallEnded,
     CandidateProposed,
@@ -176,6 +178,26 @@ def test_funds_that_run_out_end_the_search(tmp_path: Path) -> None:
         (closed,) = workshop.ledger.events([SessionClosed])
         assert closed.reason == f"{Ending.FUNDS}: {end.note}"
         assert list(workshop.ledger.events([ModelCalled])) == []
+
+
+def test_the_limit_of_a_role_is_raised_by_the_same_command(tmp_path: Path) -> None:
+    """M5: and no other part of the team; the replay is not bounded by what the run began with."""
+    roles = TEAM["roles"] | {"analyst": {"limits": {"tokens": 100}}}
+    asked = llm_config("role", team=TEAM | {"roles": roles}).model_dump(exclude_unset=True)
+    poor, folder = settle(None, asked, runs=tmp_path)
+    with open_workshop(poor, folder, make_model=scripted_team()) as workshop:
+        end = work(workshop, lambda *_: None)
+        assert isinstance(end.cause, OutOfFunds)
+        assert end.cause.role == "analyst"
+    larger = TEAM | {"roles": TEAM["roles"] | {"analyst": {"limits": {"tokens": 10_000_000}}}}
+    another = {"name": "role", "team": larger | {"control_share": 0.9}}
+    with pytest.raises(ConfigError, match=r"its team\.control_share is"):
+        settle(None, another, runs=tmp_path)
+    rich, folder = settle(None, {"name": "role", "team": larger}, runs=tmp_path)
+    with open_workshop(rich, folder, make_model=scripted_team()) as workshop:
+        assert work(workshop, lambda *_: None).ending is Ending.CANDIDATES
+    found = replay(folder, RunFolder(path=tmp_path / "again"))
+    assert (found.differences, found.n_indices) == ((), N_CANDIDATES)
 
 
 def test_models_that_never_give_anything_usable_end_the_search(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_the_limit_that_was_reached_is_the_one_to_raise(end, changed, expected):
 def test_limits_that_are_no_option_are_named_where_they_are_set():
     """E2."""
     said = words(End(ending=Ending.FUNDS, cause=out("tokens", role="judge")))
-    assert said.endswith("a larger tokens under [roles.judge.limits] in the team file")
+    assert "a larger tokens under [roles.judge.limits] in the team file, and the same" in said
 
 
 def test_the_folder_of_all_runs_is_said_where_it_is_another():

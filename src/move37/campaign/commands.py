@@ -176,6 +176,9 @@ def settle(
             )
     said = {key for key, value in overrides.items() if value is not None}
     wanted = set(CampaignConfig.model_fields) if file else said
+    if "team" in wanted:  # what a role may use is a limit like those of the budget
+        stored = stored.model_copy(update={"team": stored.team.with_limits_of(asked.team)})
+        asked = asked.model_copy(update={"team": asked.team.with_limits_of(stored.team)})
     if differing := differing_words(asked, stored, wanted - MAY_CHANGE):
         raise ConfigError(
             f"run {asked.name!r} is another campaign: its {'; its '.join(differing)}; choose "

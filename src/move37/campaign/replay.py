@@ -23,7 +23,7 @@ from move37.campaign.outside import is_handed_in
 from move37.campaign.settings import load_preset
 from move37.campaign.stages import prepare
 from move37.campaign.workshop import Past
-from move37.core.config import CampaignConfig
+from move37.core.config import BudgetConfig, CampaignConfig
 from move37.core.errors import ConfigError, LedgerError, OutOfFunds
 from move37.core.events import (
     CallEnded,
@@ -35,6 +35,7 @@ from move37.core.events import (
     TrialFinished,
     VerdictReached,
 )
+from move37.core.team import TeamConfig
 from move37.core.trial import Stage
 from move37.memory.ledger import Ledger
 from move37.memory.tally import Tally
@@ -177,8 +178,14 @@ def _link(source: str, target: str) -> None:
 
 
 def _bounded(config: CampaignConfig, n_indices: int, *, name: str) -> CampaignConfig:
-    """Return the campaign with as many candidates as there are to repeat, and time for all."""
-    budget = config.budget.model_copy(
-        update={"max_candidates": n_indices, "wall_seconds": LONGEST_SECONDS}
+    """Return the campaign with as many candidates as there are to repeat, and no other limit.
+
+    Later sessions may have had larger limits than the campaign began with.
+    """
+    budget = BudgetConfig(
+        max_candidates=n_indices,
+        wall_seconds=LONGEST_SECONDS,
+        confirm_share=config.budget.confirm_share,
     )
-    return config.model_copy(update={"budget": budget, "name": name})
+    team = config.team.with_limits_of(TeamConfig())
+    return config.model_copy(update={"budget": budget, "team": team, "name": name})

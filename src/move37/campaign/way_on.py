@@ -58,8 +58,8 @@ def way_on(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path
             cause = end.cause
             if cause.role:
                 return (
-                    f"for more: another run (--name) with a larger {cause.what} under "
-                    f"[roles.{cause.role}.limits] in the team file"
+                    f"for more: a larger {cause.what} under [roles.{cause.role}.limits] in the "
+                    "team file, and the same command with that file"
                 )
             larger = {cause.what: max(2 * getattr(budget, cause.what), cause.needed)}
         case _:

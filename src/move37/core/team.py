@@ -253,6 +253,14 @@ class TeamConfig(_Section):
         """Return how a role is played."""
         return self.roles.get(role, SeatConfig())
 
+    def with_limits_of(self, other: TeamConfig) -> TeamConfig:
+        """Return this team, each role bounded as in another one."""
+        seats = {
+            role: self.seat(role).model_copy(update={"limits": other.seat(role).limits})
+            for role in (*self.roles, *(role for role in other.roles if role not in self.roles))
+        }
+        return self.model_copy(update={"roles": seats})
+
     def models_of(self, role: Role) -> tuple[str, ...]:
         """Return the names of the models that play a role in turn."""
         return self.seat(role).models or tuple(sorted(self.models))
