@@ -22,11 +22,13 @@ from move37.campaign.loop import PATIENCE
 from move37.campaign.progress import fold
 from move37.campaign.replay import differences, journeys, replay
 from move37.campaign.session import Ending, work
+from move37.campaign.settings import load_campaign
 from move37.campaign.tables import failure_words
 from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError, OutOfFunds
 from move37.core.events import (
     CallEnded,
+    CampaignStarted,
     CandidateProposed,
     CandidateRepaired,
     CandidateStarted,
@@ -35,6 +37,7 @@ from move37.core.events import (
     ProposalFailed,
     SessionClosed,
 )
+from move37.core.team import Allowance, Role, TeamConfig
 from move37.dashboard.reader import Reader
 from move37.insights.report import write_report
 from move37.memory.artefacts import Artefacts
@@ -198,6 +201,23 @@ def test_the_limit_of_a_role_is_raised_by_the_same_command(tmp_path: Path) -> No
         assert work(workshop, lambda *_: None).ending is Ending.CANDIDATES
     found = replay(folder, RunFolder(path=tmp_path / "again"))
     assert (found.differences, found.n_indices) == ((), N_CANDIDATES)
+
+
+def test_a_limit_that_is_left_out_stays_as_the_run_began(tmp_path: Path) -> None:
+    """M5: by a team file and by a campaign file; a limit of another role may be added."""
+    file = tmp_path / "campaign.toml"
+    file.write_text('name = "kept"\npreset = "tiny"\n')
+    team = TeamConfig.model_validate(TEAM)
+    bounded = team.with_limits({Role.JUDGE: Allowance(tokens=5)})
+    began = load_campaign(file, {"team": bounded.model_dump()}).model_dump_json()
+    start = CampaignStarted(name="kept", config=began, version="", machine={}, sandboxed=True)
+    with Ledger.open(tmp_path / "kept" / "ledger.db", create=True) as ledger:
+        ledger.append(start)
+    more = team.with_limits({Role.ANALYST: Allowance(dollars=9.0)}).model_dump()
+    for asked in (None, file):
+        limited, _ = settle(asked, {"name": "kept", "team": more}, runs=tmp_path)
+        assert limited.team.seat(Role.JUDGE).limits == Allowance(tokens=5)
+        assert limited.team.seat(Role.ANALYST).limits == Allowance(dollars=9.0)
 
 
 def test_models_that_never_give_anything_usable_end_the_search(tmp_path: Path) -> None:

@@ -18,14 +18,14 @@ from move37.campaign.loop import NothingUsable
 from move37.campaign.session import End, Ending
 from move37.campaign.way_on import ending_words, way_on
 from move37.core.errors import OutOfFunds
+from move37.core.team import Allowance, Role
 from move37.team.protocols import NoProposal
 
 
 def words(end: End, *, runs: str = "runs", **changed: float) -> str:
     """What is printed after a session with this budget of a run that began with 600 s and 10."""
-    config = tiny("mine")
-    stored = config.budget
-    now = config.model_copy(update={"budget": stored.model_copy(update=changed)})
+    stored = tiny("mine")
+    now = stored.model_copy(update={"budget": stored.budget.model_copy(update=changed)})
     said = ending_words(end, way_on(end, now, stored=stored, runs=Path(runs)))
     return Text.from_markup(said).plain
 
@@ -81,7 +81,18 @@ def test_the_limit_that_was_reached_is_the_one_to_raise(end, changed, expected):
 def test_limits_that_are_no_option_are_named_where_they_are_set():
     """E2."""
     said = words(End(ending=Ending.FUNDS, cause=out("tokens", role="judge")))
-    assert "a larger tokens under [roles.judge.limits] in the team file, and the same" in said
+    assert "a larger tokens under [roles.judge.limits] in the team file" in said
+    assert said.endswith("and move37 run --name mine --team FILE")
+
+
+def test_a_limit_of_a_role_that_was_raised_is_given_again():
+    """E3: it is in a file whose name is not known."""
+    stored = tiny("mine")
+    team = stored.team.with_limits({Role.JUDGE: Allowance(tokens=9)})
+    now = stored.model_copy(update={"team": team})
+    end = End(ending=Ending.CANDIDATES)
+    assert way_on(end, now, stored=stored, runs=Path("runs")).endswith(" --team FILE")
+    assert "--team" not in way_on(end, now, stored=now, runs=Path("runs"))
 
 
 def test_the_folder_of_all_runs_is_said_where_it_is_another():

@@ -12,7 +12,7 @@ from psycopg import sql
 from watched_runs import PLAIN, hostile_campaign, layer, training, write
 
 from move37.campaign.folder import RunFolder, name_driver
-from move37.core.events import SessionOpened, TrialFinished, TrialStarted
+from move37.core.events import CandidateStarted, SessionOpened, TrialFinished, TrialStarted
 from move37.memory.journal import work_key
 from move37.memory.ledger import Ledger
 
@@ -59,7 +59,7 @@ def test_when_its_tables_are_dropped_the_page_says_so_and_the_other_run_still_sh
     assert lines["shared"]["problem"]
 
 
-def test_a_training_whose_driver_is_gone_is_not_shown_as_going_on(shared):
+def test_work_whose_driver_is_gone_is_not_shown_as_going_on(shared):
     """Another driver of this run is at work; it has its own training, and holds it."""
     runs, url = shared
     orphaned = training(layer("orphaned", PLAIN.id), 7)
@@ -67,7 +67,7 @@ def test_a_training_whose_driver_is_gone_is_not_shown_as_going_on(shared):
     alive = SessionOpened(driver=name_driver(), sandboxed=True, budget_seconds=480.0)
     (spec,) = [event.spec for event in events if isinstance(event, TrialStarted)]
     with Ledger.open(url, campaign="shared") as ledger, served(runs) as server:
-        ledger.append(alive, *orphaned, *events)
+        ledger.append(alive, *orphaned, CandidateStarted(index=9, driver="gone:1"), *events)
         leases = ledger.share("this driver")
         try:
             with ledger.holding(work_key(TrialFinished.__name__, spec)):

@@ -16,6 +16,7 @@ from watched_runs import BASELINE, PLAIN, layer, opening, searched, seen
 from move37.campaign.folder import name_driver
 from move37.core.events import RootAdded, SessionClosed, SessionOpened, TrialStarted
 from move37.core.trial import Stage, TrialSpec
+from move37.dashboard import reader
 from move37.dashboard.details import candidate as page_of
 from move37.dashboard.project import Overview, config_of
 from move37.dashboard.sessions import open_sessions, standing
@@ -109,6 +110,19 @@ def test_work_of_the_baseline_an_opponent_and_a_verified_candidate_is_named(tmp_
     assert "verification at a larger scale" in told["#0"]
     assert "fresh seeds" in told["opponent mamba3"]
     assert "#-1" not in shown(view)
+
+
+def test_the_newest_trainings_are_shown_however_many_there_were(tmp_path, monkeypatch):
+    """D2: a session may begin more than are read at once."""
+    monkeypatch.setattr(reader, "MAX_EVENTS", 2)
+    begun = [
+        TrialStarted(
+            index=0, spec=TrialSpec(candidate_id=PLAIN.id, stage=Stage.SEARCH, rung=0, seed=seed)
+        )
+        for seed in range(5)
+    ]
+    view = seen(tmp_path, [*opening(), *searched(PLAIN, 0, 1.0), *begun])
+    assert ["seed 3" in work.what or "seed 4" in work.what for work in view.running] == [True, True]
 
 
 def finished(stage: str, cost: dict[str, float]) -> Row:

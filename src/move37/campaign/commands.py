@@ -46,7 +46,8 @@ from move37.team.models.preflight import check_team
 from move37.team.models.prices import shipped_prices
 
 MAY_CHANGE = {"budget", "workers", "database"}
-"""What a later session may set anew; everything else would make it another campaign."""
+"""What a later session may set anew, beside the limits of a team's roles; anything else would make
+it another campaign."""
 
 UNSANDBOXED = "[bold red]candidates run WITHOUT a sandbox[/], with your rights"
 
@@ -71,7 +72,7 @@ def run_campaign(
         with Screen(console, workshop) as screen:
             end = work(workshop, screen.show)
         ledger = workshop.ledger
-        advice = way_on(end, config, stored=stored_config(ledger).budget, runs=runs)
+        advice = way_on(end, config, stored=stored_config(ledger), runs=runs)
         console.print(ending_words(end, advice), soft_wrap=True, highlight=False)
         print_gallery(console, ledger)
         report = report_run(ledger, folder)
@@ -176,9 +177,8 @@ def settle(
             )
     said = {key for key, value in overrides.items() if value is not None}
     wanted = set(CampaignConfig.model_fields) if file else said
-    if "team" in wanted:  # what a role may use is a limit like those of the budget
-        stored = stored.model_copy(update={"team": stored.team.with_limits_of(asked.team)})
-        asked = asked.model_copy(update={"team": asked.team.with_limits_of(stored.team)})
+    if "team" in wanted:
+        stored, asked = _limited_alike(stored, asked)
     if differing := differing_words(asked, stored, wanted - MAY_CHANGE):
         raise ConfigError(
             f"run {asked.name!r} is another campaign: its {'; its '.join(differing)}; choose "
@@ -190,6 +190,21 @@ def settle(
     if file:
         changes = {key: getattr(asked, key) for key in MAY_CHANGE}
     return stored.model_copy(update=changes), folder
+
+
+def _limited_alike(
+    stored: CampaignConfig, asked: CampaignConfig
+) -> tuple[CampaignConfig, CampaignConfig]:
+    """Return both with the limits of roles that count: as asked, or else as stored."""
+    limits = {
+        role: stored.team.seat(role).limits.changed_by(asked.team.seat(role).limits)
+        for role in (stored.team.roles | asked.team.roles)
+    }
+    now, then = (
+        config.model_copy(update={"team": config.team.with_limits(limits)})
+        for config in (stored, asked)
+    )
+    return now, then
 
 
 def report_run(ledger: Ledger, folder: RunFolder, *, beside: Others = ()) -> Path:

@@ -19,7 +19,7 @@ from move37.campaign.tables import escape_markup
 from move37.campaign.way_on import run_command, way_on
 from move37.campaign.workshop import Workshop
 from move37.core.candidate import Candidate, Idea
-from move37.core.config import BudgetConfig, CampaignConfig
+from move37.core.config import CampaignConfig
 from move37.core.errors import ConfigError
 
 
@@ -55,7 +55,7 @@ def propose_layer(
         workshop = _with(opened, candidate)
         with Screen(console, workshop) as screen:
             end = work(workshop, screen.show)
-        stored = stored_config(workshop.ledger).budget
+        stored = stored_config(workshop.ledger)
         is_proposed = candidate.id in workshop.ledger.state().candidates
         if end.ending is Ending.STOPPED:
             words = stopped_words(config, stored, runs, is_proposed=is_proposed)
@@ -69,7 +69,7 @@ def propose_layer(
 
 
 def stopped_words(
-    config: CampaignConfig, stored: BudgetConfig, runs: Path, *, is_proposed: bool
+    config: CampaignConfig, stored: CampaignConfig, runs: Path, *, is_proposed: bool
 ) -> str:
     """Say how to go on after Ctrl-C: a layer that the ledger has is not proposed again."""
     if not is_proposed:

@@ -24,7 +24,7 @@ from move37.campaign.settings import load_preset
 from move37.campaign.stages import prepare
 from move37.campaign.workshop import Past
 from move37.core.config import BudgetConfig, CampaignConfig
-from move37.core.errors import ConfigError, LedgerError, OutOfFunds
+from move37.core.errors import ConfigError, LedgerError
 from move37.core.events import (
     CallEnded,
     CandidateProposed,
@@ -35,7 +35,7 @@ from move37.core.events import (
     TrialFinished,
     VerdictReached,
 )
-from move37.core.team import TeamConfig
+from move37.core.team import Allowance
 from move37.core.trial import Stage
 from move37.memory.ledger import Ledger
 from move37.memory.tally import Tally
@@ -101,7 +101,7 @@ def replay(source: RunFolder, target: RunFolder, *, unsandboxed: bool = False) -
     ):
         prepare(workshop, pool)
         # where the record ends so, or else the comparison shows what is missing
-        with contextlib.suppress(NoProposal, OutOfFunds):
+        with contextlib.suppress(NoProposal):
             search(workshop, pool)
         workshop.close_session("the replay is over")
         again = journeys(workshop.ledger)
@@ -187,5 +187,5 @@ def _bounded(config: CampaignConfig, n_indices: int, *, name: str) -> CampaignCo
         wall_seconds=LONGEST_SECONDS,
         confirm_share=config.budget.confirm_share,
     )
-    team = config.team.with_limits_of(TeamConfig())
+    team = config.team.with_limits(dict.fromkeys(config.team.roles, Allowance()))
     return config.model_copy(update={"budget": budget, "team": team, "name": name})

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from move37.campaign.workshop import Workshop
 from move37.core.events import CandidateProposed, SessionClosed, SessionOpened
-from move37.memory.leases import Leases
+from move37.memory.leases import INDEX, Leases
 from move37.memory.ledger import Ledger
-
-INDEX = "index "
 
 
 def claim_index(workshop: Workshop, index: int) -> bool:

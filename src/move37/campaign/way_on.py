@@ -11,6 +11,7 @@ from move37.campaign.session import End, Ending
 from move37.campaign.tables import escape_markup
 from move37.core.config import BudgetConfig, CampaignConfig
 from move37.core.errors import OutOfFunds
+from move37.core.team import Role
 
 OPTIONS = {
     "wall_seconds": "--budget",
@@ -30,13 +31,13 @@ def ending_words(end: End, way_on: str) -> str:
     return f"[bold]done[/]: {escape_markup(f'{why}; {way_on}')}"
 
 
-def way_on(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path) -> str:
+def way_on(end: End, config: CampaignConfig, *, stored: CampaignConfig, runs: Path) -> str:
     """Say how to go on after a session; plain text.
 
     Args:
         end: from `work`.
         config: of the session.
-        stored: the budget that the campaign began with, which counts where no option is given.
+        stored: what the campaign began with, whose limits count where no option is given.
         runs: the folder of all runs.
     """
     budget = config.budget
@@ -59,7 +60,8 @@ def way_on(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path
             if cause.role:
                 return (
                     f"for more: a larger {cause.what} under [roles.{cause.role}.limits] in the "
-                    "team file, and the same command with that file"
+                    "team file ([team.roles… in a campaign's file), and move37 run --name "
+                    f"{config.name} --team FILE"
                 )
             larger = {cause.what: max(2 * getattr(budget, cause.what), cause.needed)}
         case _:
@@ -70,13 +72,17 @@ def way_on(end: End, config: CampaignConfig, *, stored: BudgetConfig, runs: Path
 def run_command(
     config: CampaignConfig,
     *,
-    stored: BudgetConfig,
+    stored: CampaignConfig,
     runs: Path,
     larger: Mapping[str, float] | None = None,
 ) -> str:
     """Return the command that goes on with a session's limits, some of them larger."""
     where = "" if runs == Path("runs") else f" --runs {shlex.quote(str(runs))}"
-    return f"move37 run --name {config.name}{_options(config.budget, stored, larger or {})}{where}"
+    options = _options(config.budget, stored.budget, larger or {})
+    was, now = stored.team, config.team
+    if any(now.seat(role).limits != was.seat(role).limits for role in Role):
+        options += " --team FILE"  # the team's file with these limits
+    return f"move37 run --name {config.name}{options}{where}"
 
 
 def _options(budget: BudgetConfig, stored: BudgetConfig, larger: Mapping[str, float]) -> str:

@@ -7,6 +7,7 @@ names the environment variable that holds its key, never the key.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -135,6 +136,11 @@ class Allowance(_Section):
     wall_seconds: PositiveFloat | None = None
     """Time spent waiting for replies, summed over requests."""
 
+    def changed_by(self, other: Allowance) -> Allowance:
+        """Return the other's limits; one that it leaves out stays as it is here."""
+        said = other.model_dump(exclude_none=True)
+        return self.model_copy(update=said)
+
 
 class SeatConfig(_Section):
     """How one role is played by language models."""
@@ -253,13 +259,11 @@ class TeamConfig(_Section):
         """Return how a role is played."""
         return self.roles.get(role, SeatConfig())
 
-    def with_limits_of(self, other: TeamConfig) -> TeamConfig:
-        """Return this team, each role bounded as in another one."""
-        seats = {
-            role: self.seat(role).model_copy(update={"limits": other.seat(role).limits})
-            for role in (*self.roles, *(role for role in other.roles if role not in self.roles))
-        }
-        return self.model_copy(update={"roles": seats})
+    def with_limits(self, limits: Mapping[Role, Allowance]) -> TeamConfig:
+        """Return this team with other limits of some roles."""
+        seats = {role: self.seat(role).model_copy(update={"limits": of})
+                 for role, of in limits.items()}  # fmt: skip
+        return self.model_copy(update={"roles": self.roles | seats})
 
     def models_of(self, role: Role) -> tuple[str, ...]:
         """Return the names of the models that play a role in turn."""

@@ -9,7 +9,7 @@ not know is still shown.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,7 +25,7 @@ from move37.core.trial import Stage, TrialSpec
 from move37.dashboard.opening import open_file, open_server
 from move37.memory.database import is_sqlite, name_of, plain_words, reading
 from move37.memory.journal import work_key
-from move37.memory.leases import held_keys, spell
+from move37.memory.leases import INDEX, held_keys, spell
 from move37.memory.migrate import REVISIONS
 from move37.memory.schema import campaigns, candidates, events, lineage, trials, verdicts
 from move37.memory.verify import Difference, first_difference
@@ -192,18 +192,14 @@ class Reader:
                 )
             )
         }
-        begun = self.of_kinds(["TrialStarted"], since=since)
+        begun = self.of_kinds(["TrialStarted"], since=since, newest=MAX_EVENTS)
         key = ("candidate_id", "stage", "rung", "seed")
         last = {tuple(r["body"]["spec"][k] for k in key): r for r in begun}
         unfinished = [row for spec, row in last.items() if spec not in done]
-        if not unfinished or not self.is_shared:
-            return unfinished
-        with self._reading() as connection:
-            held = held_keys(connection, self.campaign)
-        return [row for row in unfinished if spell(_training_key(row)) in held]
+        return self._held(unfinished, lambda row: spell(_training_key(row)))
 
     def latest_by_index(self, limit: int = 64) -> list[Row]:
-        """Return the last event of each of the newest indices that have no verdict yet."""
+        """Return the last event of each of the newest indices at work: without a verdict yet."""
         c = events.c
         mine = c.campaign == self.campaign
         begun = (
@@ -220,7 +216,16 @@ class Reader:
         rows = select(c.seq, c.time, c.candidate_index, c.kind).where(
             mine, c.seq.in_(last), c.candidate_index.not_in(ended)
         )
-        return self._rows(rows.order_by(c.candidate_index))
+        found = self._rows(rows.order_by(c.candidate_index))
+        return self._held(found, lambda row: f"{INDEX}{row['candidate_index']}")
+
+    def _held(self, rows: list[Row], key: Callable[[Row], str]) -> list[Row]:
+        """Keep, of a run that drivers share, what a living one holds the key of."""
+        if not rows or not self.is_shared:
+            return rows
+        with self._reading() as connection:
+            held = held_keys(connection, self.campaign)
+        return [row for row in rows if key(row) in held]
 
     def sessions(self) -> list[Row]:
         """Return start, openings and closings, with the time of each.

@@ -25,6 +25,8 @@ from move37.memory.schema import campaigns, leases
 LEASE_SECONDS = 30.0  # assumed: ten times what a busy machine or network was seen to stall
 BEATS = 3  # renewals in the life of a lease
 POLL_SECONDS = 0.2
+INDEX = "index "
+"""How the key of a whole candidate begins; its index follows."""
 
 
 class LeaseLost(LedgerError):

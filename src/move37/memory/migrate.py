@@ -70,7 +70,7 @@ def _check_file(path: Path, *, create: bool) -> None:
         raise LedgerError(f"ledger {path} is a folder; give the path of a file")
     if not path.exists():
         if not create:
-            raise LedgerError(f"there is no ledger at {path}; `move37 run` makes one")
+            raise NoCampaign(f"there is no ledger at {path}; `move37 run` makes one")
         return
     try:
         with path.open("rb") as file:
