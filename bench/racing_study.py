@@ -292,9 +292,15 @@ def _print_budget_header() -> None:
 
 
 def _print_budget_row(
-    label: str, curves: list[Curve], rungs: list[Rung], drop_below: float, bar_of: Bar
-) -> None:
-    cells, whole = [], everyone(curves[:1]).steps
+    label: str,
+    curves: list[Curve],
+    rungs: list[Rung],
+    drop_below: float,
+    bar_of: Bar,
+    beside: list[list[float]] | None = None,
+) -> list[list[float]]:
+    """Print and return, by budget, what each order finds; `beside`: of a rule to compare with."""
+    all_found, cells, whole = [], [], everyone(curves[:1]).steps
     for n in BUDGETS:
         rng, found, seen = np.random.default_rng(0), [], []
         for _ in range(REPEATS):
@@ -304,9 +310,17 @@ def _print_budget_row(
             )
             found.append(max(raced.finals.values(), default=0.0))
             seen.append(len(raced.finals) + len(raced.bars))
-        error = np.std(found) / math.sqrt(REPEATS)
-        cells.append(f"{np.mean(found):+.2f} ± {error:.2f}, {np.mean(seen):.0f}")
+        cells.append(f"{_mean(found)}, {np.mean(seen):.0f}")
+        if beside:
+            gains = np.subtract(found, beside[len(all_found)])
+            cells[-1] += f" ({_mean(gains)})"
+        all_found.append(found)
     print(f"| {label} | {' | '.join(cells)} |")
+    return all_found
+
+
+def _mean(values: Sequence[float] | np.ndarray) -> str:
+    return f"{np.mean(values):+.2f} ± {np.std(values) / math.sqrt(len(values)):.2f}"
 
 
 def _show_whole(name: str, curves: list[Curve], other: str, measured: list[Curve]) -> None:
@@ -324,12 +338,14 @@ def _show_whole(name: str, curves: list[Curve], other: str, measured: list[Curve
         words = ", ".join(f"{share:.2g}" for share in shares)
         label = f"{_percents(LADDERS[-1], last)}: keep {words}"
         _print_whole_row(label, schedule(*cuts), curves)
-    print()
+    print("\nFor an equal budget (less what the first rule finds in the same orders):\n")
     _print_budget_header()
-    for looks, drop_below in itertools.product(LADDERS, (0.1, 0.3)):
+    first = None
+    for looks, drop_below in itertools.product(LADDERS, (0.1, 0.15, 0.2)):
         rungs = [told[at] for at in (*looks, last)]
         label = f"{_percents(looks, last)}: < {drop_below}"
-        _print_budget_row(label, curves, rungs, drop_below, best_of)
+        found = _print_budget_row(label, curves, rungs, drop_below, best_of, first)
+        first = first or found
 
 
 def _print_whole_row(label: str, rule: Rule, curves: list[Curve]) -> None:
