@@ -110,7 +110,7 @@ def test_a_layer_that_was_stopped_half_way_is_gone_on_with_by_run():
     stored = CampaignConfig(name="tiny")
     budget = stored.budget.model_copy(update={"max_candidates": 3})
     config = stored.model_copy(update={"budget": budget})
-    said = stopped_words(config, stored.budget, Path("runs"), is_proposed=True)
+    said = stopped_words(config, stored, Path("runs"), is_proposed=True)
     assert said == "the layer is in the run; go on: move37 run --name tiny --candidates 3"
 
 
