@@ -200,11 +200,10 @@ def _limited_alike(
         role: stored.team.seat(role).limits.changed_by(asked.team.seat(role).limits)
         for role in (stored.team.roles | asked.team.roles)
     }
-    now, then = (
-        config.model_copy(update={"team": config.team.with_limits(limits)})
-        for config in (stored, asked)
+    return (
+        stored.model_copy(update={"team": stored.team.with_limits(limits)}),
+        asked.model_copy(update={"team": asked.team.with_limits(limits)}),
     )
-    return now, then
 
 
 def report_run(ledger: Ledger, folder: RunFolder, *, beside: Others = ()) -> Path:

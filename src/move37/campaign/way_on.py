@@ -60,8 +60,8 @@ def way_on(end: End, config: CampaignConfig, *, stored: CampaignConfig, runs: Pa
             if cause.role:
                 return (
                     f"for more: a larger {cause.what} under [roles.{cause.role}.limits] in the "
-                    "team file ([team.roles… in a campaign's file), and move37 run --name "
-                    f"{config.name} --team FILE"
+                    f"team file ([team.roles.{cause.role}.limits] in a campaign's file), and "
+                    f"move37 run --name {config.name} --team FILE"
                 )
             larger = {cause.what: max(2 * getattr(budget, cause.what), cause.needed)}
         case _:
