@@ -10,6 +10,7 @@ G5  A confirmation keeps its number and level, whatever came between.
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 import subprocess
 import sys
@@ -17,13 +18,14 @@ from pathlib import Path
 
 import pytest
 from conftest import run_tiny, tiny
+from rich.console import Console
 
 from move37.campaign import floor, stages
 from move37.campaign.assemble import RunFolder, as_begun, check_code, check_names
-from move37.campaign.commands import MAY_CHANGE, settle
+from move37.campaign.commands import MAY_CHANGE, announce, settle
 from move37.campaign.differing import differing_words
 from move37.campaign.folder import stored_config
-from move37.campaign.settings import load_preset
+from move37.campaign.settings import load_campaign, load_preset, with_room
 from move37.campaign.workshop import fresh_seed
 from move37.core.candidate import Candidate, Idea
 from move37.core.claims import Verdict, VerdictKind
@@ -179,6 +181,31 @@ class TestSettings:
         assert config.budget == stored.budget.model_copy(update={"wall_seconds": 7200.0})
         assert config.workers == stored.workers == 2
         assert settle(None, {"name": "tiny"}, runs=runs)[0] == stored
+
+    def test_a_lag_that_nobody_says_is_that_of_the_run(self, runs, finished_ledger, tmp_path):
+        """G4: so it goes on with any number of workers, told where some have nothing to do."""
+        lag = stored_config(finished_ledger).search.lag
+        many = {"name": "tiny", "workers": lag + 3, "search": {"seed_lessons": None}}
+        config, folder = settle(None, many, runs=runs)
+        assert (config.search.lag, config.workers) == (lag, lag + 3)
+        console = Console(file=io.StringIO(), width=200)
+        announce(console, config, folder)
+        assert f"of {lag + 3} workers {lag + 1} have something to do" in console.file.getvalue()
+        file = tmp_path / "other.toml"
+        file.write_text(f"[search]\nlag = {lag + 1}\n")
+        with pytest.raises(ConfigError, match=f"search.lag is {lag}, not {lag + 1}"):
+            settle(file, {"name": "tiny"}, runs=runs)
+
+    @pytest.mark.parametrize(("workers", "lag", "shared"), [(1, 1, 4), (4, 4, 4), (12, 12, 12)])
+    def test_a_run_begins_with_the_lag_that_suits_its_workers(self, tmp_path, workers, lag, shared):
+        """G4: unless the file says one; other drivers may join where there is a database."""
+        asked = {"workers": workers}
+        assert settle(None, asked, runs=tmp_path)[0].search.lag == lag
+        joined = load_campaign(None, asked | {"database": "postgresql://localhost/x"})
+        assert with_room(joined).search.lag == shared
+        file = tmp_path / "said.toml"
+        file.write_text("[search]\nlag = 2\n")
+        assert settle(file, {"workers": workers}, runs=tmp_path)[0].search.lag == 2
 
     def test_another_seed_is_refused_zero_included(self, runs):
         """G4."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 from dataclasses import asdict, replace
@@ -19,7 +18,14 @@ from move37.campaign.folder import new_run, stored_config
 from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import work
-from move37.campaign.settings import load_campaign, load_preset
+from move37.campaign.settings import (
+    load_campaign,
+    load_preset,
+    says_lag,
+    with_lag,
+    with_room,
+    worker_count,
+)
 from move37.campaign.stopping import used_seconds
 from move37.campaign.tables import (
     escape_lines,
@@ -97,6 +103,11 @@ def announce(console: Console, config: CampaignConfig, folder: RunFolder) -> Non
         f"[bold]{config.name}[/]: {'going on' if folder.is_begun() else 'starting'} from {roots}; "
         f"preset {preset.name} ({preset.purpose}); seed {config.seed}"
     )
+    if (n_workers := worker_count(config)) > config.search.lag + 1:
+        console.print(
+            f"[yellow]of {n_workers} workers {config.search.lag + 1} have something to do[/]: this "
+            f"run has search.lag = {config.search.lag}"
+        )
     console.print("[dim]opening the laboratory: a few seconds[/]")
 
 
@@ -110,8 +121,7 @@ def estimate_campaign(
     if folder.is_begun():
         with folder.open_ledger() as ledger:
             seen = list(ledger.events([ModelCalled]))
-    n_workers = config.workers or len(os.sched_getaffinity(0))
-    found = estimate(config, preset, n_workers=n_workers, seen=seen)
+    found = estimate(config, preset, n_workers=worker_count(config), seen=seen)
     if as_json:
         whole = {"tokens": found.tokens, "dollars": found.dollars}
         _print_json(asdict(found) | whole | {"prices_of": shipped_prices().date})
@@ -167,7 +177,7 @@ def settle(
     if asked.database:
         folder = folder.at(asked.database)
     if not folder.is_begun():
-        return asked, folder
+        return with_room(asked), folder
     with folder.open_ledger() as ledger:
         stored = stored_config(ledger)
         if origin := imported_from(ledger):
@@ -177,6 +187,8 @@ def settle(
             )
     said = {key for key, value in overrides.items() if value is not None}
     wanted = set(CampaignConfig.model_fields) if file else said
+    if not says_lag(asked):
+        asked = with_lag(asked, stored.search.lag)
     if "team" in wanted:
         stored, asked = _limited_alike(stored, asked)
     if differing := differing_words(asked, stored, wanted - MAY_CHANGE):

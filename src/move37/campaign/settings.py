@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import tomllib
 from importlib import resources
@@ -41,6 +42,33 @@ def load_campaign(path: Path | None, overrides: dict[str, Any] | None = None) ->
         elif value is not None:
             raw[key] = value
     return validate(CampaignConfig, raw, where=path.name if path else "campaign")
+
+
+def worker_count(config: CampaignConfig) -> int:
+    """Return how many trials run side by side: one a core, unless the config says otherwise."""
+    return config.workers or len(os.sched_getaffinity(0))
+
+
+def says_lag(config: CampaignConfig) -> bool:
+    """Return whether somebody chose the lag."""
+    return "lag" in config.search.model_fields_set
+
+
+def with_room(config: CampaignConfig) -> CampaignConfig:
+    """Return the config of a run that begins, with the lag that suits its workers.
+
+    A smaller one would leave some idle, a larger one lets candidates know less than they could
+    (docs/decisions/002). Where other drivers may join it is not below the config's default.
+    """
+    if says_lag(config):
+        return config
+    least = config.search.lag if config.database else 1
+    return with_lag(config, max(least, worker_count(config)))
+
+
+def with_lag(config: CampaignConfig, lag: int) -> CampaignConfig:
+    """Return the config with another lag, as if somebody had chosen it."""
+    return config.model_copy(update={"search": config.search.model_copy(update={"lag": lag})})
 
 
 def preset_names() -> tuple[str, ...]:

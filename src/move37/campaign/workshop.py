@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,6 +15,7 @@ from pathlib import Path
 from move37.campaign import edges, going_on
 from move37.campaign.archive import Archive
 from move37.campaign.reached import Reached
+from move37.campaign.settings import worker_count
 from move37.campaign.stopping import Stopwatch
 from move37.campaign.team import Team, arm_of
 from move37.cognition.library import Library
@@ -102,7 +102,7 @@ class Workshop:
     @property
     def n_workers(self) -> int:
         """Trials side by side: one a core, unless the config says otherwise."""
-        return self.config.workers or len(os.sched_getaffinity(0))
+        return worker_count(self.config)
 
     def arm(self, index: int) -> str:
         """Return which arm makes a candidate: `team`, `control`, or nothing where there is one."""

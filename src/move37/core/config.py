@@ -205,8 +205,10 @@ class SearchConfig(_Section):
     models: Literal["turn", "bandit"] = "turn"
     """Which of a team's models proposes: each in turn, or by a bandit over them."""
     lag: PositiveInt = 4
-    """Candidate n is proposed from the results of candidates 0..n-lag-1 only, however many workers
-    there are: so the same seed gives the same campaign."""
+    """Candidate n is proposed and raced knowing candidates 0..n-lag-1 only, so the same seed gives
+    the same campaign, and at most lag + 1 workers have something to do. Where it is not said, a run
+    begins with the number of its workers, one with a `database`, where others may join, with
+    4 at least (docs/decisions/002)."""
     repairs: Annotated[int, Field(ge=0)] = 2
     """Engineer's tries per candidate."""
     refuse_repeats: bool = True

@@ -51,6 +51,7 @@ def race_in_turn(
     drop_below: float,
     bar_of: Callable[[Sequence[float]], float] = best_of,
     budget: float = math.inf,
+    lag: int = 0,
 ) -> Race:
     """Race as a campaign does (campaign/rules.py): one after the other, learning on the way.
 
@@ -60,27 +61,26 @@ def race_in_turn(
         drop_below: as in `EvidenceConfig`.
         bar_of: the bar, from the final effects so far.
         budget: training steps, scoring included; a training that does not fit is not begun.
+        lag: how many candidates before it a decision does not know (`SearchConfig.lag`).
     """
     last, steps = rungs[-1], 0
-    seen: dict[int, dict[str, float]] = {rung.steps: {} for rung in rungs}
-    truths: dict[str, float] = {}
+    seen: dict[int, dict[int, float]] = {rung.steps: {} for rung in rungs}
+    truths: dict[int, float] = {}
     bars: dict[int, float] = {}
     for i, curve in enumerate(curves):
-        before = 0
+        before, finals = 0, _known(truths, i - lag)
         for rung in rungs:
             cost = rung.steps - before + SCORING
             if steps + cost > budget:
-                return _race(steps, truths, bars)
+                return Race(steps=steps, finals=truths, bars=bars)
             steps, before = steps + cost, rung.steps
-            effect = seen[rung.steps][str(i)] = curve[rung.steps]
-            bar = bar_of([*truths.values()])
+            here, bar = _known(seen[rung.steps], i - lag), bar_of([*finals.values()])
+            effect = seen[rung.steps][i] = curve[rung.steps]
             decision = decide(
                 [effect],
                 bar=bar,
                 noise=PAIR_NOISE,
-                rung=rung_model(
-                    rung, last, here=seen[rung.steps], final={} if rung is last else truths
-                ),
+                rung=rung_model(rung, last, here=here, final={} if rung is last else finals),
                 is_last=False,
                 rules=RacingRules(drop_below=drop_below),
             )
@@ -89,14 +89,14 @@ def race_in_turn(
                 break
         else:
             if steps + last.steps + SCORING > budget:
-                return _race(steps, truths, bars)
+                return Race(steps=steps, finals=truths, bars=bars)
             steps += last.steps + SCORING  # the second seed
-            truths[str(i)] = curve[0]
-    return _race(steps, truths, bars)
+            truths[i] = curve[0]
+    return Race(steps=steps, finals=truths, bars=bars)
 
 
-def _race(steps: int, truths: dict[str, float], bars: dict[int, float]) -> Race:
-    return Race(steps=steps, finals={int(i): effect for i, effect in truths.items()}, bars=bars)
+def _known(effects: dict[int, float], before: int) -> dict[str, float]:
+    return {str(i): effect for i, effect in effects.items() if i < before}
 
 
 def measured_on(curves: Sequence[Curve], *, by_factor: bool = False) -> dict[int, Rung]:
