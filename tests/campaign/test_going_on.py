@@ -188,9 +188,9 @@ class TestSettings:
         many = {"name": "tiny", "workers": lag + 3, "search": {"seed_lessons": None}}
         config, folder = settle(None, many, runs=runs)
         assert (config.search.lag, config.workers) == (lag, lag + 3)
-        console = Console(file=io.StringIO(), width=200)
-        announce(console, config, folder)
-        assert f"of {lag + 3} workers {lag + 1} have something to do" in console.file.getvalue()
+        said = io.StringIO()
+        announce(Console(file=said, width=200), config, folder)
+        assert f"of {lag + 3} workers {lag + 1} have something to do" in said.getvalue()
         file = tmp_path / "other.toml"
         file.write_text(f"[search]\nlag = {lag + 1}\n")
         with pytest.raises(ConfigError, match=f"search.lag is {lag}, not {lag + 1}"):
