@@ -25,6 +25,8 @@ from move37.campaign.assemble import RunFolder, as_begun, check_code, check_name
 from move37.campaign.commands import MAY_CHANGE, announce, settle
 from move37.campaign.differing import differing_words
 from move37.campaign.folder import stored_config
+from move37.campaign.replay import replay
+from move37.campaign.session import Ending
 from move37.campaign.settings import load_campaign, load_preset, with_room
 from move37.campaign.workshop import fresh_seed
 from move37.core.candidate import Candidate, Idea
@@ -167,6 +169,23 @@ def test_two_layers_of_one_name_are_refused():
     config = tiny().model_copy(update={"roots": ("mine/linear_attention.py",)})
     with pytest.raises(ConfigError, match="would have one name"):
         check_names(config, load_preset("tiny"), is_new=True)
+
+
+def test_a_run_whose_tokens_were_raised_is_replayed_whole(tmp_path):
+    """G4: what is repeated is what all its sessions did, not what the first one might do."""
+    config, folder = tiny(candidates=30), RunFolder(path=tmp_path / "tiny")
+    searched = []
+    for n_trainings in (2, 5):
+        tokens = n_trainings * 24 * 8 * 48
+        budget = {"search_tokens": tokens, "confirm_share": 0.0}
+        enough = config.budget.model_copy(update=budget)
+        ending = run_tiny(config.model_copy(update={"budget": enough}), folder.path)
+        assert ending is Ending.TRAINED
+        with folder.open_ledger() as ledger:
+            searched.append(sum(1 for _ in ledger.events([CandidateStarted])))
+    found = replay(folder, RunFolder(path=tmp_path / "again"))
+    assert found.is_same, found.differences
+    assert found.n_indices == searched[1] > searched[0]
 
 
 class TestSettings:
