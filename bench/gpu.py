@@ -144,7 +144,7 @@ def _training(names: list[str], n_steps: int, preset: Preset) -> None:
 
 
 def _train_one(name: str, n_steps: int, preset: Preset, *, is_compiled: bool) -> None:
-    settings = preset.training.model_dump(exclude={"batch_size", "length"})
+    settings = preset.training.recipe()
     recipe = Recipe(**settings | {"device": "cuda", "dtype": "bfloat16", "compile": is_compiled})
     inputs = torch.randint(
         0, VOCAB_SIZE, (n_steps, preset.training.batch_size, preset.training.length)

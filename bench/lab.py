@@ -229,7 +229,7 @@ def _train_message(preset: Preset, source: str, *, n_steps: int) -> Message:
         "source": source,
         "shape": {**shape, "vocab_size": VOCAB_SIZE},
         "n_parameters": preset.model.n_parameters,
-        "recipe": preset.training.model_dump(exclude={"batch_size", "length"}),
+        "recipe": preset.training.recipe(),
         "seed": 0,
         "first_step": 0,
     }

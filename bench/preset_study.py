@@ -153,7 +153,7 @@ def _train(job: tuple[str, str, int]) -> dict[str, Any]:
     shape = Shape(**preset.model.model_dump(exclude={"n_parameters"}), vocab_size=VOCAB_SIZE)
     width = solve_ffn_width(mixer, shape, n_parameters=preset.model.n_parameters)
     model = Backbone(mixer, shape.with_ffn(width), seed=seed)
-    recipe = Recipe(**preset.training.model_dump(exclude={"batch_size", "length"}))
+    recipe = Recipe(**preset.training.recipe())
     optimizer = make_optimizer(model, recipe)
     record: dict[str, Any] = {
         "arm": arm_name, "mixer": mixer_name, "seed": seed, "ffn_width": width,

@@ -33,8 +33,11 @@ from move37.evidence.racing import beat_probability
 from move37.testing.races import (
     PAIR_NOISE,
     SCORING,
+    STEPS,
+    Cost,
     Curve,
     Race,
+    cost_of,
     everyone,
     measured_on,
     race_in_turn,
@@ -70,6 +73,9 @@ LADDERS = ((200,), (140, 200), (100, 200), (100, 140, 200))
 """Looks that are compared where the numbers come from other searches."""
 PLAIN = ((2 / 3, 1 / 3, 1 / 6), (1 / 2, 1 / 4, 1 / 8), (0.4, 1 / 4, 1 / 15))
 """Shares of all that a plain schedule keeps at the looks of the last of LADDERS."""
+RAMPED = "racing-ramp"
+"""How recordings begin that were trained by the preset below; its early steps cost less."""
+RAMP_PRESET = "bench/racing/ramp.toml"
 BUDGETS = (5, 10, 15)
 """Whole trainings (two seeds) that an equal budget is worth."""
 
@@ -92,13 +98,20 @@ def main() -> None:
         for name, rows in json.loads(arguments.file.read_text()).items()
     }
     for name, curves in found.items():
-        _show(name, curves)
+        if not name.startswith(RAMPED):  # its rules count steps
+            _show(name, curves)
     looked = {name: curves for name, curves in found.items() if {*LADDERS[-1]} <= curves[0].keys()}
+    ramped = {name: curves for name, curves in looked.items() if name.startswith(RAMPED)}
+    _show_pairs({name: looked[name] for name in looked.keys() - ramped.keys()}, STEPS)
+    _show_pairs(ramped, cost_of(load_preset(RAMP_PRESET)))
+
+
+def _show_pairs(looked: dict[str, list[Curve]], cost: Cost) -> None:
     for name, other in itertools.permutations(looked, 2):
-        _show_whole(name, looked[name], other, looked[other])
+        _show_whole(name, looked[name], other, looked[other], cost)
     for name, curves in looked.items() if len(looked) > 2 else ():
         others = [curve for other, theirs in looked.items() if other != name for curve in theirs]
-        _show_whole(name, curves, "all others", others)
+        _show_whole(name, curves, "all others", others, cost)
 
 
 def _recorded(path: Path) -> list[dict[str, float]]:
@@ -152,13 +165,14 @@ def by_probability(
     drop_below: float,
     stated: dict[int, Rung] | None = None,
     bar_of: Bar = best_of,
+    cost: Cost = STEPS,
 ) -> Rule:
     """Race as a campaign does; what the rungs tell is as stated, or measured on others."""
 
     def race(curves: Sequence[Curve], priors: dict[int, Rung]) -> Race:
         told = stated or priors
         rungs_told = [told[at] for at in (*rungs, max(curves[0]))]
-        return race_in_turn(curves, rungs_told, drop_below=drop_below, bar_of=bar_of)
+        return race_in_turn(curves, rungs_told, drop_below=drop_below, bar_of=bar_of, cost=cost)
 
     return race
 
@@ -298,6 +312,7 @@ def _print_budget_row(
     drop_below: float,
     bar_of: Bar,
     beside: list[list[float]] | None = None,
+    cost: Cost = STEPS,
 ) -> list[list[float]]:
     """Print and return, by budget, what each order finds; `beside`: of a rule to compare with."""
     all_found, cells, whole = [], [], everyone(curves[:1]).steps
@@ -306,7 +321,7 @@ def _print_budget_row(
         for _ in range(REPEATS):
             order = [curves[i] for i in rng.permutation(len(curves))]
             raced = race_in_turn(
-                order, rungs, drop_below=drop_below, bar_of=bar_of, budget=n * whole
+                order, rungs, drop_below=drop_below, bar_of=bar_of, budget=n * whole, cost=cost
             )
             found.append(max(raced.finals.values(), default=0.0))
             seen.append(len(raced.finals) + len(raced.bars))
@@ -323,7 +338,9 @@ def _mean(values: Sequence[float] | np.ndarray) -> str:
     return f"{np.mean(values):+.2f} ± {np.std(values) / math.sqrt(len(values)):.2f}"
 
 
-def _show_whole(name: str, curves: list[Curve], other: str, measured: list[Curve]) -> None:
+def _show_whole(
+    name: str, curves: list[Curve], other: str, measured: list[Curve], cost: Cost
+) -> None:
     """Print races of everybody, where what the rungs tell was measured on another search."""
     told, last = measured_on(measured, by_factor=True), max(curves[0])
     print(f"\n## All {len(curves)} of {name}, rungs measured on {other}\n")
@@ -331,9 +348,9 @@ def _show_whole(name: str, curves: list[Curve], other: str, measured: list[Curve
                "declared short of the best", "saved in the order of the search")  # fmt: skip
     print(f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
     for looks, drop_below in itertools.product(LADDERS, (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4)):
-        rule = by_probability(looks, drop_below=drop_below, stated=told)
+        rule = by_probability(looks, drop_below=drop_below, stated=told, cost=cost)
         _print_whole_row(f"{_percents(looks, last)}: < {drop_below}", rule, curves)
-    for shares in PLAIN:
+    for shares in PLAIN if cost is STEPS else ():
         cuts = [*zip(LADDERS[-1], shares, strict=True)]
         words = ", ".join(f"{share:.2g}" for share in shares)
         label = f"{_percents(LADDERS[-1], last)}: keep {words}"
@@ -344,7 +361,7 @@ def _show_whole(name: str, curves: list[Curve], other: str, measured: list[Curve
     for looks, drop_below in itertools.product(LADDERS, (0.1, 0.15, 0.2)):
         rungs = [told[at] for at in (*looks, last)]
         label = f"{_percents(looks, last)}: < {drop_below}"
-        found = _print_budget_row(label, curves, rungs, drop_below, best_of, first)
+        found = _print_budget_row(label, curves, rungs, drop_below, best_of, first, cost)
         first = first or found
 
 

@@ -47,7 +47,7 @@ def _setup(name: str, preset, n_steps: int):
     shape = Shape(**fields, vocab_size=VOCAB_SIZE)
     shape = shape.with_ffn(solve_ffn_width(mixer, shape, n_parameters=preset.model.n_parameters))
     model = Backbone(mixer, shape, seed=0)
-    recipe = Recipe(**preset.training.model_dump(exclude={"batch_size", "length"}))
+    recipe = Recipe(**preset.training.recipe())
     inputs, targets = training_arrays(
         preset.tasks, preset.training, seed=0, first_step=0, last_step=n_steps
     )

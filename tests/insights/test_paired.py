@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from move37.campaign.settings import load_campaign, load_preset
-from move37.core.config import CampaignConfig
+from move37.core.config import CampaignConfig, SearchConfig
 from move37.core.events import SessionOpened
 from move37.core.trial import Trial
 from move37.evidence.effects import compare as evidence_compare
@@ -97,11 +97,12 @@ def test_the_shown_config_loads_as_the_same_campaign(config: CampaignConfig, tmp
 
 
 def test_the_command_line_names_a_file_only_where_flags_do_not_suffice():
-    assert command(CampaignConfig(seed=3), sandboxed=True) == (
-        "move37 run --name first --preset cpu --seed 3 --budget 480s"
-    )
-    special = CampaignConfig(baseline="gla")
-    assert command(special, sandboxed=False) == "move37 run campaign.toml --unsandboxed"
+    words = "move37 run --name first --preset cpu --seed 3 --budget 480s --workers 12"
+    for workers in (12, None):  # None: one a core, of which there were as many as the lag
+        usual = CampaignConfig(seed=3, search=SearchConfig(lag=12), workers=workers)
+        assert command(usual, sandboxed=True) == words
+    for special in (CampaignConfig(baseline="gla"), CampaignConfig(workers=2)):
+        assert command(special, sandboxed=False) == "move37 run campaign.toml --unsandboxed"
 
 
 def test_the_budget_is_that_of_the_last_session():

@@ -105,7 +105,7 @@ def fit(
         optimizer: over the model's parameters; see `make_optimizer`.
         recipe: learning-rate schedule and clipping.
         inputs_SBT: token ids.
-        targets_SBT: token ids to be predicted, or -1.
+        targets_SBT: token ids to be predicted, or -1; rows without any are no part of the batch.
         first_step: place of the first batch in the schedule.
         seed: of whatever the candidate draws during training.
         report: called as report(step, loss) every REPORT_EVERY steps.
@@ -124,10 +124,10 @@ def fit(
         step = first_step + offset
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(step, recipe)
+        has_target_B = (targets_SBT[offset] >= 0).any(dim=1)
+        inputs_BT, targets_BT = inputs_SBT[offset][has_target_B], targets_SBT[offset][has_target_B]
         with torch.autocast(device, torch.bfloat16, enabled=recipe.dtype == "bfloat16"):
-            loss = row_mean_loss(
-                model, forward, inputs_SBT[offset].to(device), targets_SBT[offset].to(device)
-            )
+            loss = row_mean_loss(model, forward, inputs_BT.to(device), targets_BT.to(device))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         norm = nn.utils.clip_grad_norm_(parameters, recipe.gradient_clip)

@@ -103,7 +103,7 @@ def arm_config(
     Raises:
         ValueError: the changes do not fit the base.
     """
-    first = preset.rungs[0].steps * preset.training.batch_size * preset.training.length
+    first = preset.n_tokens(0, preset.rungs[0].steps)
     tree = base.model_dump()
     for section, changes in arm.changes.items():
         tree[section] |= changes

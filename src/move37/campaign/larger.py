@@ -54,6 +54,7 @@ class Larger:
                 "learning_rate": factor * base.training.learning_rate,
                 "final_learning_rate": factor * base.training.final_learning_rate,
                 "warmup_steps": round(share * scale * base.training.warmup_steps),
+                "ramp_steps": round(share * scale * base.training.ramp_steps),
                 "total_steps": steps,
             }
         )

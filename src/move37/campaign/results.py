@@ -124,8 +124,7 @@ def _tokens_of(preset: Preset, entry: Entry, trial: Trial) -> int:
         for s, t in entry.trials.items()
         if (s.stage, s.seed) == (spec.stage, spec.seed) and s.rung < spec.rung and t.measurement
     ]
-    n_steps = preset.rungs[spec.rung].steps - max(below, default=0)
-    return n_steps * preset.training.batch_size * preset.training.length
+    return preset.n_tokens(max(below, default=0), preset.rungs[spec.rung].steps)
 
 
 def known(workshop: Workshop, state: State, entry: Entry) -> KnownCandidate:

@@ -36,11 +36,13 @@ def setting_words(workshop: Workshop) -> str:
         + (f", {', '.join(f'{k}={v}' for k, v in sorted(t.options.items()))}" if t.options else "")
         for t in preset.tasks
     ]
+    n_early = training.ramp_steps
+    early = f" ({preset.rows_at(0)} in the first {n_early} steps)" if n_early else ""
     return (
         f"width d_model={model.d_model}, {model.n_heads} heads, {model.n_layers} layers, about "
         f"{model.n_parameters} parameters in the whole model; sequences of {training.length} "
-        f"tokens, batches of {training.batch_size}, {training.total_steps} steps of AdamW, peak "
-        f"learning rate {training.learning_rate:g}, on {training.device}; a trial may take "
+        f"tokens, batches of {training.batch_size}{early}, {training.total_steps} steps of AdamW, "
+        f"peak learning rate {training.learning_rate:g}, on {training.device}; a trial may take "
         f"{preset.trial_seconds:g} s and {preset.memory_megabytes} MB.\nTasks:\n"
         + "\n".join(tasks)
         + "\n"

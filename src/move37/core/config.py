@@ -6,7 +6,7 @@ as TOML in `core/presets`.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
@@ -54,6 +54,10 @@ class Training(_Section):
     """Steps until the peak; fewer than `total_steps`."""
     total_steps: PositiveInt
     """Length of the schedule; the last rung ends here."""
+    ramp_steps: Annotated[int, Field(ge=0)] = 0
+    """Steps at the start that are trained on fewer rows, so that a look after them is cheap."""
+    ramp_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Part of each task's rows in those steps, rounded, one row at least."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
     """AdamW's, of matrices only."""
     gradient_clip: PositiveFloat = 1.0
@@ -67,6 +71,23 @@ class Training(_Section):
     fla: bool = False
     """Compute with fla's Triton kernels (CUDA and bfloat16 only). Every process tunes them anew,
     about a minute for one recurrence: for trials of an hour, not of minutes (docs/log.md)."""
+
+    def rows_at(self, step: int, rows: int) -> int:
+        """Return how many of a task's rows the batch of a step has."""
+        return max(1, round(self.ramp_share * rows)) if step < self.ramp_steps else rows
+
+    def recipe(self) -> dict[str, Any]:
+        """Return what the trainer needs to know; batches reach it ready-made."""
+        return self.model_dump(exclude={"batch_size", "length", "ramp_steps", "ramp_share"})
+
+    @model_validator(mode="after")
+    def _ramp_is_whole(self) -> Training:
+        if (self.ramp_steps > 0) != (self.ramp_share < 1) or self.ramp_steps > self.total_steps:
+            raise ValueError(
+                f"ramp_steps={self.ramp_steps} and ramp_share={self.ramp_share:g} belong together: "
+                f"1 to total_steps={self.total_steps} steps with a share below 1, or neither"
+            )
+        return self
 
     @model_validator(mode="after")
     def _fla_has_its_ground(self) -> Training:
@@ -157,6 +178,17 @@ class Preset(_Section):
     """Wall clock allowed to one trial before it is OUT_OF_TIME."""
     memory_megabytes: PositiveInt = 2048
     """Memory allowed to one trial before it is OUT_OF_MEMORY."""
+
+    def rows_at(self, step: int) -> int:
+        """Return how many rows the batch of a step has, over all tasks."""
+        return sum(self.training.rows_at(step, task.rows) for task in self.tasks)
+
+    def n_tokens(self, first_step: int, last_step: int) -> int:
+        """Return the tokens that steps first_step..last_step-1 train on."""
+        n_early = max(0, min(last_step, self.training.ramp_steps) - first_step)
+        n_late = last_step - first_step - n_early
+        rows = n_early * self.rows_at(0) + n_late * self.training.batch_size
+        return rows * self.training.length
 
     @model_validator(mode="after")
     def _consistent(self) -> Preset:

@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from move37.core.config import CampaignConfig, Preset
+from move37.core.config import CampaignConfig, Preset, SearchConfig
 from move37.insights.story import Story
 
 FLAGS = {"name", "preset", "seed", "workers", "budget"}
@@ -53,13 +53,19 @@ def config_text(config: CampaignConfig) -> str:
 
 
 def command(config: CampaignConfig, *, sandboxed: bool) -> str:
-    """Return the command line that runs this campaign; flags alone where they can say it all."""
+    """Return the command line that runs this campaign; flags alone where they can say it all.
+
+    The number of workers is among them: a run begins with it as its lag, which is another where
+    there are more cores.
+    """
     words = ["move37", "run"]
-    default = CampaignConfig()
     rest = {"budget": {"confirm_share"}} | {
         key: True for key in CampaignConfig.model_fields if key not in FLAGS
     }
-    if config.model_dump(include=rest) != default.model_dump(include=rest):
+    lag = config.search.lag
+    n_workers = config.workers or lag
+    usual = CampaignConfig(search=SearchConfig(lag=lag))
+    if lag != n_workers or config.model_dump(include=rest) != usual.model_dump(include=rest):
         words.append("campaign.toml")
     else:
         words += ["--name", config.name, "--preset", config.preset, "--seed", str(config.seed)]
@@ -68,8 +74,7 @@ def command(config: CampaignConfig, *, sandboxed: bool) -> str:
             words += ["--candidates", str(config.budget.max_candidates)]
         if config.budget.search_tokens:
             words += ["--search-tokens", str(config.budget.search_tokens)]
-        if config.workers:
-            words += ["--workers", str(config.workers)]
+        words += ["--workers", str(n_workers)]
     return shlex.join(words if sandboxed else [*words, "--unsandboxed"])
 
 

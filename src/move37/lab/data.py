@@ -18,7 +18,7 @@ from move37.core.config import TaskSetting, Training
 from move37.core.errors import ConfigError
 from move37.core.trial import Stage
 from move37.lab.split import Split
-from move37.lab.tasks import Task, make_task
+from move37.lab.tasks import NO_TARGET, Task, make_task
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,6 +62,9 @@ def training_arrays(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the batches of steps first_step..last_step-1; rows stand in the order of the settings.
 
+    Where a step has fewer rows (`Training.ramp_steps`), the last ones are empty: no row has a
+    target there.
+
     Returns:
         inputs (S, B, T) uint16 and targets (S, B, T) int32.
 
@@ -74,16 +77,18 @@ def training_arrays(
     tasks = make_tasks(settings)
     n_rows = sum(setting.rows for setting in settings)
     shape = (last_step - first_step, n_rows, training.length)
-    inputs = np.empty(shape, dtype=np.uint16)
-    targets = np.empty(shape, dtype=np.int32)
-    row = 0
-    for setting in settings:
-        task, rows = tasks[setting.name], slice(row, row + setting.rows)
-        for s in range(shape[0]):
+    inputs = np.zeros(shape, dtype=np.uint16)
+    targets = np.full(shape, NO_TARGET, dtype=np.int32)
+    for s in range(shape[0]):
+        row = 0
+        for setting in settings:
+            n = training.rows_at(first_step + s, setting.rows)
             rng = stream("train", seed, setting.name, first_step + s)
-            drawn = task.batch(rng, rows=setting.rows, length=training.length, split=Split.TRAIN)
-            inputs[s, rows], targets[s, rows] = drawn.inputs_BT, drawn.targets_BT
-        row += setting.rows
+            drawn = tasks[setting.name].batch(
+                rng, rows=n, length=training.length, split=Split.TRAIN
+            )
+            inputs[s, row : row + n], targets[s, row : row + n] = drawn.inputs_BT, drawn.targets_BT
+            row += n
     return inputs, targets
 
 

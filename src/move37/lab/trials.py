@@ -180,14 +180,13 @@ def _score(
 def _train(laboratory: Laboratory, request: TrialRequest, cut: Cut | None) -> _Trained:
     preset = request.preset
     inputs_SBT, targets_SBT = _training_arrays(request)
-    recipe = preset.training.model_dump(exclude={"batch_size", "length"})
     message = Message(
         kind="train",
         fields={
             "source": request.source,
             "shape": _shape(preset),
             "n_parameters": preset.model.n_parameters,
-            "recipe": recipe,
+            "recipe": preset.training.recipe(),
             "seed": request.spec.seed,
             "first_step": request.first_step,
         },
@@ -339,16 +338,14 @@ def _cost(request: TrialRequest, trained: _Trained) -> Cost:
         n_parameters = count_weights(trained.snapshot)
     except WireError as error:
         raise ChildFailed(Outcome.FORGED, str(error), trained.exit) from error
-    training = request.preset.training
-    n_steps = request.last_step - request.first_step
     return Cost(
         cpu_seconds=trained.exit.cpu_seconds,
         wall_seconds=trained.exit.wall_seconds,
         peak_memory_bytes=trained.exit.peak_memory_bytes,
         n_parameters=n_parameters,
         ffn_width=trained.ffn_width,
-        tokens=n_steps * training.batch_size * training.length,
-        device=training.device,
+        tokens=request.preset.n_tokens(request.first_step, request.last_step),
+        device=request.preset.training.device,
     )
 
 

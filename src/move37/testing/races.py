@@ -15,12 +15,13 @@ import numpy as np
 from move37.campaign.rules import best_of, rung_model
 from move37.campaign.settings import load_preset
 from move37.core.claims import RungChoice
-from move37.core.config import Rung
+from move37.core.config import Preset, Rung
 from move37.evidence.racing import RacingRules, decide
 
+CPU = load_preset("cpu")
 SCORING = 15
 """Training steps that the scoring of one trial is worth: 0.75 s at 20 steps a second, measured."""
-PAIR_NOISE = math.sqrt(2 / len(load_preset("cpu").tasks))
+PAIR_NOISE = math.sqrt(2 / len(CPU.tasks))
 """Of one combined paired difference over the tasks of `cpu`, as campaigns assume it."""
 Curve = dict[int, float]
 """Steps -> combined effect of the first seed; 0 -> the true final one, the mean of both seeds'."""
@@ -30,16 +31,30 @@ Curve = dict[int, float]
 class Race:
     """What a rule did with one population in one order."""
 
-    steps: int
-    """Training steps over all candidates and seeds, scoring included."""
+    steps: float
+    """Training steps over all candidates and seeds, scoring included; of a preset with a ramp what
+    is worth so many of `cpu`."""
     finals: dict[int, float]
     """Candidate -> what the rule knows of its final effect, for those that got to the end."""
     bars: dict[int, float] = field(default_factory=dict)
     """Dropped candidate -> the bar that it was not to beat, where the rule has one."""
 
 
+Cost = Callable[[int, int], float]
+"""What the training from one step to another is worth, in steps of `cpu`."""
+
+
+def cost_of(preset: Preset) -> Cost:
+    """Return what steps of a preset cost: its tokens over those of a step of `cpu`."""
+    a_step = CPU.n_tokens(0, 1)
+    return lambda first, last: preset.n_tokens(first, last) / a_step
+
+
+STEPS = cost_of(CPU)
+
+
 def everyone(curves: Sequence[Curve]) -> Race:
-    """Train everybody to the end, with both seeds."""
+    """Train everybody to the end, with both seeds; the whole costs as much as on `cpu`."""
     finals = {i: curve[0] for i, curve in enumerate(curves)}
     return Race(steps=len(curves) * 2 * (max(curves[0]) + SCORING), finals=finals)
 
@@ -52,6 +67,7 @@ def race_in_turn(
     bar_of: Callable[[Sequence[float]], float] = best_of,
     budget: float = math.inf,
     lag: int = 0,
+    cost: Cost = STEPS,
 ) -> Race:
     """Race as a campaign does (campaign/rules.py): one after the other, learning on the way.
 
@@ -62,18 +78,20 @@ def race_in_turn(
         bar_of: the bar, from the final effects so far.
         budget: training steps, scoring included; a training that does not fit is not begun.
         lag: how many candidates before it a decision does not know (`SearchConfig.lag`).
+        cost: of trainings.
     """
-    last, steps = rungs[-1], 0
+    last, steps = rungs[-1], 0.0
+    whole = cost(0, last.steps) + SCORING
     seen: dict[int, dict[int, float]] = {rung.steps: {} for rung in rungs}
     truths: dict[int, float] = {}
     bars: dict[int, float] = {}
     for i, curve in enumerate(curves):
         before, finals = 0, _known(truths, i - lag)
         for rung in rungs:
-            cost = rung.steps - before + SCORING
-            if steps + cost > budget:
+            part = cost(before, rung.steps) + SCORING
+            if steps + part > budget:
                 return Race(steps=steps, finals=truths, bars=bars)
-            steps, before = steps + cost, rung.steps
+            steps, before = steps + part, rung.steps
             here, bar = _known(seen[rung.steps], i - lag), bar_of([*finals.values()])
             effect = seen[rung.steps][i] = curve[rung.steps]
             decision = decide(
@@ -88,9 +106,9 @@ def race_in_turn(
                 bars[i] = bar
                 break
         else:
-            if steps + last.steps + SCORING > budget:
+            if steps + whole > budget:
                 return Race(steps=steps, finals=truths, bars=bars)
-            steps += last.steps + SCORING  # the second seed
+            steps += whole  # the second seed
             truths[i] = curve[0]
     return Race(steps=steps, finals=truths, bars=bars)
 
