@@ -5,6 +5,7 @@ R1  Those steps have their share of each task's rows, the rest is empty; any ran
 R2  Empty rows are no part of a batch.
 R3  A trial counts the tokens that it trained on, and goes on over the end of the ramp as one that
     was never interrupted.
+R4  A share without steps, or steps without a share, or more of them than there are, is refused.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from move37.arena.backbone import Backbone, Shape
 from move37.arena.contract import load_mixer
 from move37.arena.train import Recipe, fit, make_optimizer
 from move37.campaign.settings import load_preset
-from move37.core.config import Preset
+from move37.core.config import Preset, Training
 from move37.core.trial import Outcome, Stage, TrialSpec
 from move37.lab.data import training_arrays
 from move37.lab.laboratory import Laboratory
@@ -108,3 +109,13 @@ def test_a_trial_goes_on_over_the_end_of_the_ramp():
     told = [PRESET.n_tokens(0, 8), PRESET.n_tokens(8, 24), PRESET.n_tokens(0, 24)]
     assert [m.cost.tokens for m in measured] == told
     assert measured[1].scores == measured[2].scores
+
+
+@pytest.mark.parametrize(
+    ("steps", "share"), [(0, 0.5), (12, 1.0), (25, 0.5)], ids=["no steps", "no share", "too many"]
+)
+def test_half_a_ramp_is_refused(steps, share):
+    """R4."""
+    half = PRESET.training.model_dump() | {"ramp_steps": steps, "ramp_share": share}
+    with pytest.raises(ValueError, match=r"belong together: 1 to total_steps=24 steps"):
+        Training.model_validate(half)
