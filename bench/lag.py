@@ -21,7 +21,7 @@ import numpy as np
 
 from move37.campaign.settings import load_preset
 from move37.core.config import EvidenceConfig, SearchConfig
-from move37.testing.races import SCORING, Curve, everyone, race_in_turn
+from move37.testing.races import Curve, everyone, race_in_turn
 
 CPU = load_preset("cpu")
 FIRST, LAST = CPU.rungs[0], CPU.rungs[-1]
@@ -31,6 +31,8 @@ LAGS = {1: (1, 2, 4), 2: (1, 2, 3, 4, 6), 4: (2, 3, 4, 6, 8), 8: (4, 6, 8, 12)}
 """Workers -> lags that are compared."""
 WORTHS = (5, 10, 15)
 """Whole trainings that the workers have time for."""
+RUN_OUT = 0.1
+"""Share of orders that may run out of candidates before the time is over."""
 
 
 def main() -> None:
@@ -65,7 +67,9 @@ def _show(name: str, curves: list[Curve], n_orders: int) -> None:
             for worth in WORTHS
         }  # fmt: skip
         for lag in lags:
-            cells = [_cell(found[lag, worth], found[DEFAULT, worth]) for worth in WORTHS]
+            cells = [
+                _cell(found[lag, worth], found[DEFAULT, worth], len(curves)) for worth in WORTHS
+            ]
             print(f"| {n_workers} | {lag} | {' | '.join(cells)} |")
 
 
@@ -74,12 +78,8 @@ def _raced(curves: list[Curve], lag: int, n_orders: int) -> list[list[tuple[floa
     rng, orders = np.random.default_rng(0), []
     for _ in range(n_orders):
         order = [curves[i] for i in rng.permutation(len(curves))]
-        finals = race_in_turn(order, (FIRST, LAST), drop_below=DROP_BELOW, lag=lag).finals
-        whole = 2 * (LAST.steps + SCORING) + SCORING
-        orders.append([
-            (whole, finals[i]) if i in finals else (FIRST.steps + SCORING, -math.inf)
-            for i in range(len(order))
-        ])  # fmt: skip
+        race = race_in_turn(order, (FIRST, LAST), drop_below=DROP_BELOW, lag=lag)
+        orders.append([(race.spent[i], race.finals.get(i, -math.inf)) for i in range(len(order))])
     return orders
 
 
@@ -97,8 +97,10 @@ def _found(
     return max([0.0, *ended]), len(ended)
 
 
-def _cell(found: np.ndarray, default: np.ndarray) -> str:
+def _cell(found: np.ndarray, default: np.ndarray, n_candidates: int) -> str:
     best, ended = found.mean(axis=0)
+    if np.mean(found[:, 1] == n_candidates) > RUN_OUT:
+        return f"all {n_candidates} ended"
     gains = found[:, 0] - default[:, 0]
     paired = f" ({gains.mean():+.2f} ± {gains.std() / math.sqrt(len(gains)):.2f})"
     return f"{best:+.2f}, {ended:.0f}{paired if gains.any() else ''}"

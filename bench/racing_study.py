@@ -102,7 +102,7 @@ def main() -> None:
             _show(name, curves)
     looked = {name: curves for name, curves in found.items() if {*LADDERS[-1]} <= curves[0].keys()}
     ramped = {name: curves for name, curves in looked.items() if name.startswith(RAMPED)}
-    _show_pairs({name: looked[name] for name in looked.keys() - ramped.keys()}, STEPS)
+    _show_pairs({name: c for name, c in looked.items() if name not in ramped}, STEPS)
     _show_pairs(ramped, cost_of(load_preset(RAMP_PRESET)))
 
 

@@ -1,7 +1,7 @@
 """Quality of the declared winner, measured afresh, against CPU time: our defaults and four others.
 
     python bench/search.py [--campaigns 5] [--tokens 4M] [--preset cpu] [--runs runs] [--workers 2]
-        [--arms random,best_of_n,greedy,no_racing] [--at 0.25,0.5,0.75,1]
+        [--lag 2] [--arms random,best_of_n,greedy,no_racing] [--at 0.25,0.5,0.75,1]
     python bench/search.py show runs/search/ablation.json --out docs/images/search.svg
 
 Same trained tokens, seeds and evaluator for all arms (`move37 ablate`, which goes on where it was):
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--preset", default="cpu")
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--workers", type=int)
+    parser.add_argument("--lag", type=int, help="search.lag; default that of the config")
     parser.add_argument("--arms", default=ARMS, help="beside the default; more may be added later")
     parser.add_argument("--at", default=SHARES, help="parts of the budget; more may be added later")
     chosen = parser.parse_args()
@@ -55,10 +56,10 @@ def main() -> None:
 
 
 def _run(chosen: argparse.Namespace, folder: Path) -> None:
-    settings = {"preset": chosen.preset}
+    settings = {"preset": chosen.preset, "workers": chosen.workers, "search": {"lag": chosen.lag}}
     ablate_campaign(
         None,
-        settings | ({"workers": chosen.workers} if chosen.workers else {}),
+        settings,
         folder=folder,
         tokens=chosen.tokens,
         n_campaigns=chosen.campaigns,

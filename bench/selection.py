@@ -2,7 +2,7 @@
 
     python bench/selection.py [--landscapes 30] [--candidates 160] [--workers 1]
 
-The researcher, its vocabulary, the lag and the noise are a campaign's own; only the training is
+The researcher, its vocabulary, a lag of 4 and the noise are a campaign's own; only the training is
 replaced: a layer's true effect is a random function of its design elements (weights, and a weight
 for every pair of them), and a share of it is the layer's own; the spread is that of real searches.
 So this says how rules deal with noise and with the shape of the vocabulary, and nothing about any

@@ -229,6 +229,18 @@ class TestAblation:
         assert json_of(again) == json_of(ablation)
         assert [(run / "ledger.db").read_bytes() for run in runs] == before
 
+    def test_a_plan_of_an_earlier_version_goes_on_with_any_number_of_workers(
+        self, ablation, folder
+    ):
+        """A4: what it did not know yet is as it was; nothing of it depends on the machine."""
+        file = folder / "plan.json"
+        known = json.loads(file.read_text("utf-8"))
+        del known["base"]["search"]["lag"], known["preset"]["training"]["ramp_steps"]
+        file.write_text(json.dumps(known), "utf-8")
+        more = plan().base.model_copy(update={"workers": 5})
+        again = run_ablation(replace(plan(), base=more), folder, lambda _: None)
+        assert json_of(again) == json_of(ablation)
+
     def test_another_plan_under_the_same_name_is_refused_by_what_differs(self, ablation, folder):
         """A4."""
         with pytest.raises(ConfigError, match=r"another ablation: tokens differ"):

@@ -27,7 +27,7 @@ from move37.campaign.differing import differing_words
 from move37.campaign.folder import stored_config
 from move37.campaign.replay import replay
 from move37.campaign.session import Ending
-from move37.campaign.settings import load_campaign, load_preset, with_room
+from move37.campaign.settings import choose_lag, load_campaign, load_preset
 from move37.campaign.workshop import fresh_seed
 from move37.core.candidate import Candidate, Idea
 from move37.core.claims import Verdict, VerdictKind
@@ -209,19 +209,26 @@ class TestSettings:
         assert (config.search.lag, config.workers) == (lag, lag + 3)
         said = io.StringIO()
         announce(Console(file=said, width=200), config, folder)
-        assert f"of {lag + 3} workers {lag + 1} have something to do" in said.getvalue()
+        assert (
+            f"of {lag + 3} workers {lag + 1} have something to do while it searches"
+            in said.getvalue()
+        )
         file = tmp_path / "other.toml"
         file.write_text(f"[search]\nlag = {lag + 1}\n")
         with pytest.raises(ConfigError, match=f"search.lag is {lag}, not {lag + 1}"):
             settle(file, {"name": "tiny"}, runs=runs)
 
-    @pytest.mark.parametrize(("workers", "lag", "shared"), [(1, 1, 4), (4, 4, 4), (12, 12, 12)])
-    def test_a_run_begins_with_the_lag_that_suits_its_workers(self, tmp_path, workers, lag, shared):
-        """G4: unless the file says one; other drivers may join where there is a database."""
+    @pytest.mark.parametrize(("workers", "lag", "counted"), [(1, 1, 1), (4, 4, 4), (12, 12, 4)])
+    def test_a_run_begins_with_the_lag_that_suits_its_workers(
+        self, tmp_path, workers, lag, counted
+    ):
+        """G4: unless the file says one; where time ends it, one driver begins it, on a CPU."""
         asked = {"workers": workers}
         assert settle(None, asked, runs=tmp_path)[0].search.lag == lag
-        joined = load_campaign(None, asked | {"database": "postgresql://localhost/x"})
-        assert with_room(joined).search.lag == shared
+        for limit in ({"max_candidates": 9}, {"search_tokens": 9}):
+            assert settle(None, asked | {"budget": limit}, runs=tmp_path)[0].search.lag == counted
+        for other in ({"database": "postgresql://localhost/x"}, {"preset": "explore"}):
+            assert choose_lag(load_campaign(None, asked | other)).search.lag == 4
         file = tmp_path / "said.toml"
         file.write_text("[search]\nlag = 2\n")
         assert settle(file, {"workers": workers}, runs=tmp_path)[0].search.lag == 2

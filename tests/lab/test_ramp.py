@@ -6,6 +6,7 @@ R2  Empty rows are no part of a batch.
 R3  A trial counts the tokens that it trained on, and goes on over the end of the ramp as one that
     was never interrupted.
 R4  A share without steps, or steps without a share, or more of them than there are, is refused.
+R5  The larger scale of a verification has the same part of its steps on fewer rows.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import torch
 from move37.arena.backbone import Backbone, Shape
 from move37.arena.contract import load_mixer
 from move37.arena.train import Recipe, fit, make_optimizer
+from move37.campaign.larger import Larger
 from move37.campaign.settings import load_preset
-from move37.core.config import Preset, Training
+from move37.core.config import Preset, Training, Verification
 from move37.core.trial import Outcome, Stage, TrialSpec
 from move37.lab.data import training_arrays
 from move37.lab.laboratory import Laboratory
@@ -119,3 +121,16 @@ def test_half_a_ramp_is_refused(steps, share):
     half = PRESET.training.model_dump() | {"ramp_steps": steps, "ramp_share": share}
     with pytest.raises(ValueError, match=r"belong together: 1 to total_steps=24 steps"):
         Training.model_validate(half)
+
+
+@pytest.mark.parametrize("steps", [1, RAMP])
+def test_a_verification_has_the_same_ramp(steps):
+    """R5: at least one step of it, however short a tuning run is."""
+    ramp = {"ramp_steps": steps, "ramp_share": 0.5}
+    training = PRESET.training.model_copy(update=ramp)
+    verification = Verification(scale=1, tuning_share=0.25)
+    base = PRESET.model_copy(update={"training": training, "verification": verification})
+    larger = Larger(base=base)
+    tuning, whole = (larger.preset(rung).training for rung in (0, larger.n_rates))
+    assert (whole.total_steps, whole.ramp_steps) == (24, steps)
+    assert (tuning.total_steps, tuning.ramp_steps) == (6, max(1, steps // 4))

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from move37.campaign.arms import DEFAULT, FOREVER_SECONDS, Arm, arm_config
 from move37.campaign.assemble import RunFolder, open_workshop
@@ -32,6 +33,8 @@ from move37.memory.ledger import Ledger
 SAY_SECONDS = 20.0
 OWN_ENDS = (Ending.BUDGET, Ending.CANDIDATES, Ending.TRAINED, Ending.EXHAUSTED)
 """Of a campaign that has nothing more to do."""
+NOT_PLANNED = {"workers", "budget", "name"}
+"""Keys of the base that may change, or that each campaign has for itself."""
 Say = Callable[[str], None]
 
 
@@ -57,7 +60,7 @@ class Plan:
 
     def identity(self) -> dict[str, object]:
         """Return what may not change under one name; arms, seeds and shares may be added."""
-        base = self.base.model_dump(mode="json", exclude={"workers", "budget", "name"})
+        base = self.base.model_dump(mode="json", exclude=NOT_PLANNED)
         preset = load_preset(self.base.preset).model_dump(mode="json")
         return {"base": base, "tokens": self.tokens, "n_fresh": self.n_fresh, "preset": preset}
 
@@ -156,6 +159,7 @@ def _claim(plan: Plan, folder: Path) -> None:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file} cannot be used: {error}; choose another --name") from error
     now = json.loads(text)
+    known = _as_now(known)
     if known != now:
         before = known if isinstance(known, dict) else {}
         differing = sorted(key for key in now if before.get(key) != now[key])
@@ -163,6 +167,19 @@ def _claim(plan: Plan, folder: Path) -> None:
             f"{folder.name!r} is another ablation: {', '.join(differing)} differ; choose another "
             "--name, or repeat its settings to go on"
         )
+
+
+def _as_now(known: Any) -> Any:
+    """Give what an earlier version wrote the keys that came since, with their defaults."""
+    try:
+        base = CampaignConfig.model_validate(known["base"])
+        preset = Preset.model_validate(known["preset"])
+    except (KeyError, TypeError, ValueError):  # no plan: it differs
+        return known
+    return known | {
+        "base": base.model_dump(mode="json", exclude=NOT_PLANNED),
+        "preset": preset.model_dump(mode="json"),
+    }
 
 
 def _share(secret: bytes, where: RunFolder) -> None:

@@ -19,11 +19,11 @@ from move37.campaign.progress import Progress, fold
 from move37.campaign.screen import Screen
 from move37.campaign.session import work
 from move37.campaign.settings import (
+    choose_lag,
     load_campaign,
     load_preset,
     says_lag,
     with_lag,
-    with_room,
     worker_count,
 )
 from move37.campaign.stopping import used_seconds
@@ -103,12 +103,18 @@ def announce(console: Console, config: CampaignConfig, folder: RunFolder) -> Non
         f"[bold]{config.name}[/]: {'going on' if folder.is_begun() else 'starting'} from {roots}; "
         f"preset {preset.name} ({preset.purpose}); seed {config.seed}"
     )
-    if (n_workers := worker_count(config)) > config.search.lag + 1:
-        console.print(
-            f"[yellow]of {n_workers} workers {config.search.lag + 1} have something to do[/]: this "
-            f"run has search.lag = {config.search.lag}"
-        )
+    console.print(_idle_words(config), end="")
     console.print("[dim]opening the laboratory: a few seconds[/]")
+
+
+def _idle_words(config: CampaignConfig) -> str:
+    n_workers, lag = worker_count(config), config.search.lag
+    if n_workers <= lag + 1:
+        return ""
+    return (
+        f"[yellow]of {n_workers} workers {lag + 1} have something to do while it searches[/]: "
+        f"search.lag is {lag}\n"
+    )
 
 
 def estimate_campaign(
@@ -133,6 +139,7 @@ def estimate_campaign(
         f"{found.n_control} of them by the symbolic team; "
         f"{config.budget.wall_seconds / 60:.0f} minutes"
     )
+    console.print(_idle_words(config), end="")
     if not found.roles:
         console.print("no language models: nothing to pay; run it with the same command")
         return
@@ -177,7 +184,7 @@ def settle(
     if asked.database:
         folder = folder.at(asked.database)
     if not folder.is_begun():
-        return with_room(asked), folder
+        return choose_lag(asked), folder
     with folder.open_ledger() as ledger:
         stored = stored_config(ledger)
         if origin := imported_from(ledger):

@@ -14,7 +14,7 @@ from move37.campaign.ablation import Ablation, Plan, run_ablation
 from move37.campaign.ablation_tables import json_of, markdown_of, table_of
 from move37.campaign.arms import arms_by_name
 from move37.campaign.assemble import check_names
-from move37.campaign.settings import load_campaign, load_preset, with_room
+from move37.campaign.settings import load_campaign, load_preset
 from move37.core.errors import ConfigError, ReportError
 
 FOLDER_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -45,7 +45,7 @@ def ablate_campaign(
             f"--campaigns must be 1 to {MOST_CAMPAIGNS} and --fresh at least 1, got {n_campaigns} "
             f"and {n_fresh}"
         )
-    base = with_room(load_campaign(file, overrides))
+    base = load_campaign(file, overrides)
     plan = Plan(
         base=base,
         arms=arms_by_name(tuple(name.strip() for name in arms.split(",") if name.strip())),

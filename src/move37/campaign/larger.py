@@ -47,6 +47,7 @@ class Larger:
         is_tuning = rung < self.n_rates
         share = base.verification.tuning_share if is_tuning else 1.0
         steps = max(1, round(share * scale * base.training.total_steps))
+        n_early = min(1, base.training.ramp_steps)
         factor = self.learning_rate(rung) / base.training.learning_rate
         training = base.training.model_copy(
             update={
@@ -54,7 +55,7 @@ class Larger:
                 "learning_rate": factor * base.training.learning_rate,
                 "final_learning_rate": factor * base.training.final_learning_rate,
                 "warmup_steps": round(share * scale * base.training.warmup_steps),
-                "ramp_steps": round(share * scale * base.training.ramp_steps),
+                "ramp_steps": max(n_early, round(share * scale * base.training.ramp_steps)),
                 "total_steps": steps,
             }
         )

@@ -54,16 +54,20 @@ def says_lag(config: CampaignConfig) -> bool:
     return "lag" in config.search.model_fields_set
 
 
-def with_room(config: CampaignConfig) -> CampaignConfig:
+def choose_lag(config: CampaignConfig) -> CampaignConfig:
     """Return the config of a run that begins, with the lag that suits its workers.
 
     A smaller one would leave some idle, a larger one lets candidates know less than they could
-    (docs/decisions/002). Where other drivers may join it is not below the config's default.
+    (docs/decisions/002). It stays as it is where somebody chose it; where other drivers may begin
+    or join the run; and on a GPU, whose memory would not hold a trial a core. Where candidates or
+    tokens end the search, not time, waiting costs nothing that counts: there it is at most the
+    config's default.
     """
-    if says_lag(config):
+    budget, lag = config.budget, config.search.lag
+    if says_lag(config) or config.database or load_preset(config.preset).training.device != "cpu":
         return config
-    least = config.search.lag if config.database else 1
-    return with_lag(config, max(least, worker_count(config)))
+    is_timed = budget.max_candidates is None and budget.search_tokens is None
+    return with_lag(config, worker_count(config) if is_timed else min(lag, worker_count(config)))
 
 
 def with_lag(config: CampaignConfig, lag: int) -> CampaignConfig:

@@ -239,8 +239,8 @@ class SearchConfig(_Section):
     lag: PositiveInt = 4
     """Candidate n is proposed and raced knowing candidates 0..n-lag-1 only, so the same seed gives
     the same campaign, and at most lag + 1 workers have something to do. Where it is not said, a run
-    begins with the number of its workers, one with a `database`, where others may join, with
-    4 at least (docs/decisions/002)."""
+    that time ends begins with the number of its workers, on a CPU and without a `database`; one
+    that candidates or tokens end with that or 4, whichever is less (docs/decisions/002)."""
     repairs: Annotated[int, Field(ge=0)] = 2
     """Engineer's tries per candidate."""
     refuse_repeats: bool = True

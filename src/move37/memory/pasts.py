@@ -15,7 +15,7 @@ from move37.core.events import Event
 from move37.memory.state import Conversation, Entry, State
 from move37.memory.subject import introduces, subject
 
-KEPT = 4  # assumed: a step asks for its own past a few times, and lag is 4
+KEPT = 16  # assumed: a step asks for its own past a few times; lag is the number of workers
 NEAR = 64
 """Indices from one past to the next; a longer way is made from the state itself."""
 

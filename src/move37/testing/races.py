@@ -24,7 +24,8 @@ SCORING = 15
 PAIR_NOISE = math.sqrt(2 / len(CPU.tasks))
 """Of one combined paired difference over the tasks of `cpu`, as campaigns assume it."""
 Curve = dict[int, float]
-"""Steps -> combined effect of the first seed; 0 -> the true final one, the mean of both seeds'."""
+"""Steps -> combined effect of the first seed; 0 -> the true final one, the mean of both seeds'; in
+the searches that were recorded with one seed, that seed's last."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,6 +39,8 @@ class Race:
     """Candidate -> what the rule knows of its final effect, for those that got to the end."""
     bars: dict[int, float] = field(default_factory=dict)
     """Dropped candidate -> the bar that it was not to beat, where the rule has one."""
+    spent: dict[int, float] = field(default_factory=dict)
+    """Candidate -> its part of the steps, where the rule takes them one after the other."""
 
 
 Cost = Callable[[int, int], float]
@@ -85,13 +88,15 @@ def race_in_turn(
     seen: dict[int, dict[int, float]] = {rung.steps: {} for rung in rungs}
     truths: dict[int, float] = {}
     bars: dict[int, float] = {}
+    spent: dict[int, float] = {}
     for i, curve in enumerate(curves):
         before, finals = 0, _known(truths, i - lag)
         for rung in rungs:
             part = cost(before, rung.steps) + SCORING
             if steps + part > budget:
-                return Race(steps=steps, finals=truths, bars=bars)
+                return Race(steps=steps, finals=truths, bars=bars, spent=spent)
             steps, before = steps + part, rung.steps
+            spent[i] = spent.get(i, 0.0) + part
             here, bar = _known(seen[rung.steps], i - lag), bar_of([*finals.values()])
             effect = seen[rung.steps][i] = curve[rung.steps]
             decision = decide(
@@ -107,10 +112,11 @@ def race_in_turn(
                 break
         else:
             if steps + whole > budget:
-                return Race(steps=steps, finals=truths, bars=bars)
+                return Race(steps=steps, finals=truths, bars=bars, spent=spent)
             steps += whole  # the second seed
+            spent[i] += whole
             truths[i] = curve[0]
-    return Race(steps=steps, finals=truths, bars=bars)
+    return Race(steps=steps, finals=truths, bars=bars, spent=spent)
 
 
 def _known(effects: dict[int, float], before: int) -> dict[str, float]:
