@@ -107,10 +107,13 @@ def main() -> None:
 
 
 def _show_pairs(looked: dict[str, list[Curve]], cost: Cost) -> None:
-    for name, other in itertools.permutations(looked, 2):
-        _show_whole(name, looked[name], other, looked[other], cost)
-    for name, curves in looked.items() if len(looked) > 2 else ():
-        others = [curve for other, theirs in looked.items() if other != name for curve in theirs]
+    # a family's mean effect is near 0, so no factor is told by it
+    mixed = {name: curves for name, curves in looked.items() if not name.endswith("family")}
+    for name, other in itertools.product(looked, mixed):
+        if name != other:
+            _show_whole(name, looked[name], other, mixed[other], cost)
+    for name, curves in looked.items() if len(mixed) > 2 else ():
+        others = [curve for other, theirs in mixed.items() if other != name for curve in theirs]
         _show_whole(name, curves, "all others", others, cost)
 
 

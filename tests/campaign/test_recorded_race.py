@@ -5,8 +5,8 @@ Z2  It saves compute, and keeps one of the best three; within one family too.
 Z3  An earlier first look loses the best: they start slowly.
 Z4  A bolder race with more looks saves four times where the best start early, and loses them where
     they do not: which is why there is one look.
-Z5  Where the first half of the steps costs a quarter, one look after it saves four times, and keeps
-    one of the best three.
+Z5  Where the first half of the steps costs a quarter, one look after it saves four times, in one
+    family twice, and keeps one of the best three.
 Z6  An equal budget ends with a better one than with the bar of the parents, or without racing.
 """
 
@@ -144,14 +144,15 @@ def boldly(name: str, others: Sequence[str]) -> list[Raced]:
 
 
 @pytest.mark.parametrize(
-    ("name", "others"),
+    ("name", "others", "times"),
     [
-        ("racing-ramp-b", ("racing-ramp-c",)),
-        ("racing-ramp-c", ("racing-ramp-b",)),
-        ("racing-ramp-a", ("racing-ramp-b", "racing-ramp-c")),
+        ("racing-ramp-b", ("racing-ramp-c",), 4.0),
+        ("racing-ramp-c", ("racing-ramp-b",), 4.0),
+        ("racing-ramp-a", ("racing-ramp-b", "racing-ramp-c"), 4.0),
+        ("racing-ramp-family", ("racing-ramp-a", "racing-ramp-b", "racing-ramp-c"), 2.0),
     ],
 )
-def test_a_look_after_a_cheap_start_saves_four_times(name, others):
+def test_a_look_after_a_cheap_start_saves_four_times_in_a_family_twice(name, others, times):
     """Z5: nine families, trained with a ramp; what the look tells was measured on others. The rule
     was chosen on -b and -c; -a was recorded after it."""
     told = measured_on([curve for other in others for curve in recorded(other)], by_factor=True)
@@ -160,7 +161,7 @@ def test_a_look_after_a_cheap_start_saves_four_times(name, others):
         (order, race_in_turn(order, (told[200], told[400]), drop_below=0.2, cost=cost))
         for order in orders(name, len(recorded(name)))
     ]
-    assert saved(raced) > 4.0
+    assert saved(raced) > times
     assert lost(raced) < 0.05
 
 
