@@ -12,7 +12,6 @@ in the same orders. Proposals are as recorded: what a search loses by knowing le
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +20,8 @@ import numpy as np
 
 from move37.campaign.settings import load_preset
 from move37.core.config import EvidenceConfig, SearchConfig
-from move37.testing.races import Curve, everyone, race_in_turn
+from move37.testing.races import Curve, everyone, race_in_turn, read_recorded
+from racing_study import RAMPED
 
 CPU = load_preset("cpu")
 FIRST, LAST = CPU.rungs[0], CPU.rungs[-1]
@@ -40,12 +40,8 @@ def main() -> None:
     parser.add_argument("--file", type=Path, default=Path("bench/racing/recorded.json"))
     parser.add_argument("--orders", type=int, default=400)
     chosen = parser.parse_args()
-    recorded = {
-        name: [{int(steps): effect for steps, effect in row.items()} for row in rows]
-        for name, rows in json.loads(chosen.file.read_text()).items()
-    }
-    for name, curves in recorded.items():
-        if name.startswith("racing-ramp"):  # trained by another preset
+    for name, curves in read_recorded(chosen.file).items():
+        if name.startswith(RAMPED):  # trained by another preset
             continue
         if {FIRST.steps, LAST.steps} <= curves[0].keys():
             _show(name, curves, chosen.orders)

@@ -41,6 +41,7 @@ from move37.testing.races import (
     everyone,
     measured_on,
     race_in_turn,
+    read_recorded,
 )
 from recorded import Recorded, read_run
 
@@ -93,10 +94,7 @@ def main() -> None:
         found = {run.name: _recorded(run) for run in arguments.runs}
         arguments.out.write_text(json.dumps(found, indent=1) + "\n")
         return
-    found = {
-        name: [{int(steps): effect for steps, effect in row.items()} for row in rows]
-        for name, rows in json.loads(arguments.file.read_text()).items()
-    }
+    found = read_recorded(arguments.file)
     for name, curves in found.items():
         if not name.startswith(RAMPED):  # its rules count steps
             _show(name, curves)

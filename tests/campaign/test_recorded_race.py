@@ -12,7 +12,6 @@ Z6  An equal budget ends with a better one than with the bar of the parents, or 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,15 @@ import pytest
 from move37.campaign.rules import parents_bar
 from move37.campaign.settings import load_preset
 from move37.core.config import EvidenceConfig, Rung
-from move37.testing.races import Curve, Race, cost_of, everyone, measured_on, race_in_turn
+from move37.testing.races import (
+    Curve,
+    Race,
+    cost_of,
+    everyone,
+    measured_on,
+    race_in_turn,
+    read_recorded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,8 +52,7 @@ Raced = tuple[list[Curve], Race]
 
 def recorded(name: str) -> list[Curve]:
     """Return the candidates of a search in its order."""
-    rows: list[dict[str, float]] = json.loads(FILE.read_text("utf-8"))[name]
-    return [{int(steps): effect for steps, effect in row.items()} for row in rows]
+    return read_recorded(FILE)[name]
 
 
 def orders(name: str = "racing-mixed", population: int = POPULATION) -> list[list[Curve]]:

@@ -6,9 +6,11 @@ error. Nothing is trained here.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -41,6 +43,15 @@ class Race:
     """Dropped candidate -> the bar that it was not to beat, where the rule has one."""
     spent: dict[int, float] = field(default_factory=dict)
     """Candidate -> its part of the steps, where the rule takes them one after the other."""
+
+
+def read_recorded(file: Path) -> dict[str, list[Curve]]:
+    """Return the candidates of each recorded search, in its order (bench/racing/recorded.json)."""
+    searches: dict[str, list[dict[str, float]]] = json.loads(file.read_text("utf-8"))
+    return {
+        name: [{int(steps): effect for steps, effect in row.items()} for row in rows]
+        for name, rows in searches.items()
+    }
 
 
 Cost = Callable[[int, int], float]
